@@ -1,5 +1,7 @@
 """The one write path: objects that are created once under their final name and never changed."""
 
+import contextlib
+import io
 import os
 import shutil
 import uuid
@@ -7,13 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
 from schemas.errors import ConfigurationError, WinnowError
 
 if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+    from obstore import ReadableFile
     from obstore.store import ObjectStore
 
 TEMPORARY = "_tmp"
@@ -201,8 +205,7 @@ class RemoteStore:
         """Ranged GETs behind a buffer."""
         import obstore
 
-        reader = obstore.open_reader(self._store, path)
-        return pa.PythonFile(cast("BinaryIO", reader), mode="r")
+        return pa.PythonFile(_Reader(obstore.open_reader(self._store, path)), mode="r")
 
     def scratch(self) -> Path:
         """A fresh name in the machine's temporary folder."""
@@ -242,6 +245,31 @@ class RemoteStore:
             return
 
 
+class _Reader(io.RawIOBase):
+    """obstore's reader as the file object that Python and Arrow expect."""
+
+    def __init__(self, reader: "ReadableFile") -> None:
+        self._reader = reader
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._reader.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._reader.seek(offset, whence)
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer)
+        data = bytes(self._reader.read(len(view)))
+        view[: len(data)] = data
+        return len(data)
+
+
 def is_url(location: str) -> bool:
     """Whether a location is an object store's URL rather than a local path."""
     return "://" in location and not location.startswith("file://")
@@ -266,16 +294,15 @@ def probe(store: Store) -> None:
             "name a directory that you may write to"
         ) from error
     finally:
-        try:
+        with contextlib.suppress(OSError):
             store.delete(path)
-        except OSError:
-            pass
     if not made or again:
-        raise WinnowError(f"{store.root} does not refuse to create an object twice; it can't be used")
+        raise WinnowError(f"{store.root} lets an object be created twice; it can't be used")
 
 
 def free_bytes(store: Store) -> int | None:
     """Bytes left on a local store's disk, or None for an object store."""
     if not isinstance(store, LocalStore):
         return None
-    return shutil.disk_usage(next(p for p in (Path(store.root), *Path(store.root).parents) if p.exists())).free
+    root = Path(store.root)
+    return shutil.disk_usage(next(p for p in (root, *root.parents) if p.exists())).free
