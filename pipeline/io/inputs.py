@@ -1,0 +1,102 @@
+"""Which files a source names: paths, globs, directories and URLs, each with a stable relative path."""
+
+import fnmatch
+import glob
+import os
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+from pipeline.io.store import is_url, open_store
+from schemas.errors import ConfigurationError
+
+_WILD = "*?["
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file of a source: `path` is relative to the source's root and enters the ids.
+
+    `stamp` changes when the file changes (modification time in nanoseconds, or an etag).
+    """
+
+    source: str
+    path: str
+    location: str
+    size: int
+    stamp: str
+    format: str
+
+
+def open_input(location: str) -> BinaryIO:
+    """The file as a seekable binary stream."""
+    if is_url(location):
+        folder, _, name = location.rpartition("/")
+        return cast("BinaryIO", open_store(folder).open(name))
+    return open(location, "rb", buffering=1 << 20)
+
+
+def _root(entry: str) -> str:
+    """The directory part of an entry before its first wildcard."""
+    head = entry
+    for mark in _WILD:
+        head = head.split(mark, 1)[0]
+    return head.rpartition("/")[0]
+
+
+def _local(entry: str) -> list[tuple[str, str, int, str]]:
+    if os.path.isdir(entry):
+        root = entry.rstrip("/")
+        paths = [
+            os.path.join(folder, name)
+            for folder, folders, names in os.walk(root)
+            for name in names
+            if not name.startswith((".", "_"))
+            and not any(p.startswith((".", "_")) for p in os.path.relpath(folder, root).split("/") if p != ".")
+        ]
+    elif any(mark in entry for mark in _WILD) and not os.path.exists(entry):
+        root, paths = _root(entry), [p for p in glob.glob(entry, recursive=True) if os.path.isfile(p)]
+    else:
+        root, paths = os.path.dirname(entry), [entry] if os.path.isfile(entry) else []
+    found = []
+    for path in paths:
+        stat = os.stat(path)
+        found.append((os.path.relpath(path, root or "."), path, stat.st_size, str(stat.st_mtime_ns)))
+    return found
+
+
+def _remote(entry: str) -> list[tuple[str, str, int, str]]:
+    root = _root(entry) if any(mark in entry for mark in _WILD) else posixpath.dirname(entry)
+    pattern = entry[len(root) + 1 :]
+    found = []
+    for item in open_store(root).list():
+        inside = item.path == pattern or item.path.startswith(pattern.rstrip("/") + "/")
+        if inside or fnmatch.fnmatchcase(item.path, pattern):
+            found.append((item.path, f"{root}/{item.path}", item.size, f"size {item.size}"))
+    return found
+
+
+def find_inputs(source: str, entries: Sequence[str], format_name: str | None) -> list[InputFile]:
+    """The files of a source in the order of their relative paths; a file named twice counts once.
+
+    ConfigurationError where an entry names nothing, two files share a relative path, or a
+    format can't be guessed.
+    """
+    from pipeline.io.formats import guess
+
+    found: dict[str, InputFile] = {}
+    for entry in entries:
+        files = _remote(entry) if is_url(entry) else _local(entry)
+        if not files:
+            raise ConfigurationError(f"sources.{source}.path: {entry} names no file")
+        for path, location, size, stamp in files:
+            known = found.get(path)
+            if known and os.path.realpath(known.location) != os.path.realpath(location):
+                raise ConfigurationError(
+                    f"sources.{source}.path: {known.location} and {location} have the same path "
+                    f"{path} below their roots; make them two sources"
+                )
+            kind = format_name or guess(path)
+            found[path] = InputFile(source, path, location, size, stamp, kind)
+    return [found[path] for path in sorted(found)]

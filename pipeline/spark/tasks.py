@@ -1,0 +1,132 @@
+"""Work by the task on Spark: each task commits what it makes, the driver hears what became of it."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from schemas.errors import WinnowError
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+Spec = TypeVar("Spec")
+Result = TypeVar("Result")
+
+
+class Progress(Protocol):
+    """What a long step tells about itself while it runs."""
+
+    def start(self, label: str, tasks: int, size: int) -> None:
+        """A step of so many tasks and bytes begins."""
+        ...
+
+    def advance(self, tasks: int, size: int) -> None:
+        """So many tasks and bytes are done in all."""
+        ...
+
+    def finish(self) -> None:
+        """The step has ended, well or not."""
+        ...
+
+
+class Silent:
+    """Tells nothing."""
+
+    def start(self, label: str, tasks: int, size: int) -> None:
+        """Nothing."""
+
+    def advance(self, tasks: int, size: int) -> None:
+        """Nothing."""
+
+    def finish(self) -> None:
+        """Nothing."""
+
+
+def run_tasks(
+    spark: "SparkSession",
+    label: str,
+    function: Callable[[Spec], Result],
+    specs: Sequence[Spec],
+    sizes: Sequence[int],
+    progress: Progress,
+) -> list[Result]:
+    """`function` of every spec, in order; a task that failed too often fails the step.
+
+    Specs are bundled, so that a task is neither tiny nor so large that a failure costs much.
+    """
+    if not specs:
+        return []
+    context = spark.sparkContext
+    bundles = _bundles(specs, sizes, context.defaultParallelism)
+    done = context.accumulator(0)
+    size_done = context.accumulator(0)
+
+    def run(bundle: list[tuple[Spec, int]]) -> list[Result]:
+        results = []
+        for spec, size in bundle:
+            results.append(function(spec))
+            done.add(1)
+            size_done.add(size)
+        return results
+
+    context.setJobGroup(label, label)
+    context.setLocalProperty("callSite.short", label)
+    progress.start(label, len(specs), sum(sizes))
+    stop = threading.Event()
+    watch = threading.Thread(
+        target=_watch, args=(stop, lambda: progress.advance(done.value, size_done.value)), daemon=True
+    )
+    watch.start()
+    try:
+        parts = context.parallelize(bundles, len(bundles)).map(run).collect()
+    except Exception as error:
+        raise WinnowError(f"{label}: {reason(error)}") from error
+    finally:
+        stop.set()
+        watch.join()
+        progress.finish()
+    return [result for part in parts for result in part]
+
+
+def _watch(stop: threading.Event, tell: Callable[[], None]) -> None:
+    while not stop.wait(0.5):
+        tell()
+    tell()
+
+
+def _bundles(
+    specs: Sequence[Spec], sizes: Sequence[int], cores: int
+) -> list[list[tuple[Spec, int]]]:
+    """Consecutive specs in bundles of about a 16th of a core's share, at most 512 a bundle."""
+    share = max(1, sum(sizes) // (cores * 16))
+    bundles: list[list[tuple[Spec, int]]] = []
+    held = share
+    for spec, size in zip(specs, sizes, strict=True):
+        if held >= share or len(bundles[-1]) >= 512:
+            bundles.append([])
+            held = 0
+        bundles[-1].append((spec, size))
+        held += size
+    return bundles
+
+
+def reason(error: BaseException) -> str:
+    """The last line of a Python worker's error, or the first of Spark's own."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = [line for line in _python_errors(lines)]
+    return told[-1] if told else (lines[0] if lines else type(error).__name__)
+
+
+def _python_errors(lines: Sequence[str]) -> Iterator[str]:
+    inside = False
+    for line in lines:
+        if line.startswith("Traceback (most recent call last)"):
+            inside = True
+        elif line.startswith(("at ", "Driver stacktrace")):
+            inside = False
+        elif inside and ": " in line and not line.startswith(("File ", "^")):
+            yield line.partition("WinnowError: ")[2] or line
+
+
+__all__ = ["Progress", "Silent", "reason", "run_tasks"]
