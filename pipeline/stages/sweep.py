@@ -1,0 +1,335 @@
+"""A sweep: every map stage that is ready, over one documents part, in one read of its text."""
+
+import faulthandler
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.io.digests import canonical_json
+from pipeline.io.parts import PartReader, PartWriter, find_footer
+from pipeline.io.store import Store, open_store
+from pipeline.io.workspace import ColumnsPart, DocumentsPart, columns_path, part_key
+from pipeline.select.expressions import Expression, compile_predicate
+from pipeline.stages.base import MapStage
+from pipeline.stages.isolated import IsolatedStage, time_limit
+from schemas.errors import WinnowError
+
+LARGEST_SHARE_LOST = 0.01
+"""More rows of a part than this (and more than ten) that fail a stage fail the part."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a column lies: in the documents (stage None), or in a stage's column parts."""
+
+    stage: str | None
+    column: str
+
+
+@dataclass(frozen=True)
+class MapWork:
+    """A map stage as a task needs it; addresses are by the names that the stage or `where` uses."""
+
+    name: str
+    stage: MapStage
+    fingerprint: str
+    reads: Mapping[str, Address]
+    where: str | None = None
+    where_reads: Mapping[str, Address] = field(default_factory=dict)
+    where_fields: Mapping[str, pa.Field] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        """The name of the status column on disk."""
+        return f"{self.stage.kind}_status"
+
+    def schema(self) -> pa.Schema:
+        """The columns on disk."""
+        return self.stage.schema().append(pa.field(self.status, pa.string()))
+
+
+@dataclass(frozen=True)
+class InForce:
+    """A column part that an index names: enough to read it and to know its values."""
+
+    fingerprint: str
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class SweepTask:
+    """One documents part and the stages to measure on it, in order."""
+
+    workspace: str
+    part: DocumentsPart
+    stages: tuple[MapWork, ...]
+    in_force: Mapping[str, InForce]
+    earlier: Mapping[str, tuple[str, ...]]
+    """Keys, by stage, of parts with the same fingerprint, whose values may still hold."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one stage made of one part; `computed` rows were measured now, `kept` ones before."""
+
+    stage: str
+    part: ColumnsPart
+    computed: int
+    kept: int
+    made: bool
+
+
+def expected_key(work: MapWork, part: DocumentsPart, digests: Mapping[str, str]) -> str | None:
+    """The key of the stage's column part, or None while a digest that it needs is unknown."""
+    needed = {a.stage for a in (*work.reads.values(), *work.where_reads.values()) if a.stage}
+    if not needed <= digests.keys():
+        return None
+    return part_key(value_key(work, part, digests) or "", work.where or "", *_of(work.where_reads, digests))
+
+
+def value_key(work: MapWork, part: DocumentsPart, digests: Mapping[str, str]) -> str | None:
+    """The identity of the values, whatever `where` admits; None while a digest is unknown."""
+    needed = {a.stage for a in work.reads.values() if a.stage}
+    if not needed <= digests.keys():
+        return None
+    return part_key(work.fingerprint, part.ids, part.digest, *_of(work.reads, digests))
+
+
+def _of(reads: Mapping[str, Address], digests: Mapping[str, str]) -> list[str]:
+    return [digests[stage] for stage in sorted({a.stage for a in reads.values() if a.stage})]
+
+
+def sweep(task: SweepTask, attempt: int = 0) -> list[Measured]:
+    """Measure every stage of the task; from the second attempt on in processes of their own."""
+    store = open_store(task.workspace)
+    in_force = dict(task.in_force)
+    done: list[Measured] = []
+    pending: list[MapWork] = []
+    for work in task.stages:
+        digests = {name: found.digest for name, found in in_force.items()}
+        key = expected_key(work, task.part, digests)
+        path = columns_path(work.name, work.fingerprint, task.part.part, key or "")
+        footer = find_footer(store, path) if key else None
+        if footer is None or key is None:
+            in_force.pop(work.name, None)
+            pending.append(work)
+            continue
+        told = canonical_json(footer.statistics)
+        column = ColumnsPart(task.part.part, key, footer.rows, footer.bytes, footer.digest, told)
+        in_force[work.name] = InForce(work.fingerprint, key, footer.digest)
+        done.append(Measured(work.name, column, 0, 0, False))
+    if pending:
+        with ExitStack() as stack:
+            done += _Sweep(store, task, pending, in_force, attempt, stack).run()
+    return done
+
+
+class _Sweep:
+    """The state of one pass over a part."""
+
+    def __init__(
+        self,
+        store: Store,
+        task: SweepTask,
+        pending: list[MapWork],
+        in_force: dict[str, InForce],
+        attempt: int,
+        stack: ExitStack,
+    ) -> None:
+        self._store, self._task, self._stack = store, task, stack
+        self._in_force = in_force
+        self._documents = stack.enter_context(
+            PartReader(store, task.part.path, task.part.ids)
+        )
+        self._columns: dict[str, PartReader] = {}
+        self._stages = [_Stage(self, work, attempt) for work in pending]
+        self._fresh: dict[str, pa.RecordBatch] = {}
+        self._group = 0
+
+    def open(self, stage: str, fingerprint: str, key: str) -> PartReader:
+        """A reader beside the documents, closed with the sweep."""
+        path = columns_path(stage, fingerprint, self._task.part.part, key)
+        return self._stack.enter_context(PartReader(self._store, path, self._task.part.ids))
+
+    def writer(self, work: MapWork) -> PartWriter:
+        """The writer of a stage's part; it gets its name when it is committed."""
+        return self._stack.enter_context(PartWriter(self._store, "", work.schema()))
+
+    def reusable(self, work: MapWork) -> list[PartReader]:
+        """Earlier parts of the stage whose values still hold."""
+        digests = {name: found.digest for name, found in self._in_force.items()}
+        wanted = value_key(work, self._task.part, digests)
+        found = []
+        for key in self._task.earlier.get(work.name, ()) if wanted else ():
+            path = columns_path(work.name, work.fingerprint, self._task.part.part, key)
+            footer = find_footer(self._store, path)
+            if footer and footer.statistics.get("values") == wanted:
+                found.append(self.open(work.name, work.fingerprint, key))
+        return found
+
+    def read(self, addresses: Mapping[str, Address]) -> pa.RecordBatch:
+        """The current row group's columns, under the names that the caller uses."""
+        sources: dict[str | None, list[str]] = {}
+        for address in addresses.values():
+            sources.setdefault(address.stage, []).append(address.column)
+        batches = {stage: self._read_from(stage, names) for stage, names in sources.items()}
+        arrays = [batches[a.stage].column(a.column) for a in addresses.values()]
+        if not arrays:
+            rows = self._documents.group_rows(self._group)
+            return pa.RecordBatch.from_arrays([pa.nulls(rows)], ["_"])
+        return pa.RecordBatch.from_arrays(arrays, list(addresses))
+
+    def _read_from(self, stage: str | None, names: list[str]) -> pa.RecordBatch:
+        if stage is None:
+            return self._documents.read(self._group, names)
+        if stage in self._fresh:
+            return self._fresh[stage].select(names)
+        if stage not in self._columns:
+            found = self._in_force[stage]
+            self._columns[stage] = self.open(stage, found.fingerprint, found.key)
+        return self._columns[stage].read(self._group, names)
+
+    def run(self) -> Iterator[Measured]:
+        for self._group in range(self._documents.groups):
+            self._fresh = {}
+            ids = self._documents.read(self._group, ["id"]).column(0)
+            for stage in self._stages:
+                batch = stage.measure(self._group, len(ids))
+                stage.writer.write(batch, ids)
+                self._fresh[stage.work.name] = batch
+        for stage in self._stages:
+            digests = {name: found.digest for name, found in self._in_force.items()}
+            key = expected_key(stage.work, self._task.part, digests)
+            assert key is not None
+            values = value_key(stage.work, self._task.part, digests)
+            part = self._task.part.part
+            stage.writer.path = columns_path(stage.work.name, stage.work.fingerprint, part, key)
+            told = {"status": dict(stage.statuses), "values": values}
+            footer, made = stage.writer.commit(told, "map.part")
+            self._in_force[stage.work.name] = InForce(stage.work.fingerprint, key, footer.digest)
+            column = ColumnsPart(part, key, footer.rows, footer.bytes, footer.digest, canonical_json(told))
+            yield Measured(stage.work.name, column, stage.computed, stage.kept, made)
+
+
+class _Stage:
+    """One pending stage of a sweep."""
+
+    def __init__(self, sweep_: _Sweep, work: MapWork, attempt: int) -> None:
+        self.work = work
+        self.writer = sweep_.writer(work)
+        self.statuses: Counter[str] = Counter()
+        self.computed = self.kept = 0
+        self._sweep = sweep_
+        self._earlier = sweep_.reusable(work)
+        self._isolated = (
+            sweep_._stack.enter_context(IsolatedStage(work.stage)) if attempt else None
+        )
+        self._where: Expression | None = (
+            compile_predicate(work.where, work.where_fields) if work.where else None
+        )
+        self._lost = 0
+
+    def measure(self, group: int, rows: int) -> pa.RecordBatch:
+        """The stage's columns and status for a row group: kept, computed or skipped, row by row."""
+        schema = self.work.schema()
+        admitted = self._admitted(rows)
+        pieces: list[pa.RecordBatch] = []
+        places: list[pa.Array] = []
+        for reader in self._earlier:
+            earlier = reader.read(group, schema.names)
+            measured = pc.not_equal(earlier.column(self.work.status), "skipped")
+            take = pc.and_(admitted, measured)
+            admitted = pc.and_not(admitted, take)
+            indices = pc.indices_nonzero(take)
+            self.kept += len(indices)
+            pieces.append(earlier.take(indices).cast(schema))
+            places.append(indices)
+        missing = pc.indices_nonzero(admitted)
+        if len(missing):
+            pieces.append(self._compute(missing))
+            places.append(missing)
+            self.computed += len(missing)
+        batch = _scatter(pieces, places, rows, schema, self.work.status)
+        self.statuses.update(batch.column(self.work.status).to_pylist())
+        return batch
+
+    def _admitted(self, rows: int) -> pa.Array:
+        if self._where is None:
+            return pa.array([True] * rows, pa.bool_())
+        return pc.fill_null(self._where.evaluate(self._sweep.read(self.work.where_reads)), False)
+
+    def _compute(self, indices: pa.Array) -> pa.RecordBatch:
+        batch = self._sweep.read(self.work.reads)
+        if len(indices) < len(batch):
+            batch = batch.take(indices)
+        lost: dict[int, str] = {}
+        if self._isolated is not None:
+            result, lost = self._isolated.apply(batch)
+        else:
+            faulthandler.dump_traceback_later(time_limit(batch), exit=True)
+            try:
+                result = self.work.stage.apply(batch)
+            finally:
+                faulthandler.cancel_dump_traceback_later()
+        self._lost += len(lost)
+        if self._lost > max(10, LARGEST_SHARE_LOST * self._sweep._task.part.rows):
+            raise WinnowError(
+                f"stage {self.work.name} fails on {self._lost} rows of part "
+                f"{self._sweep._task.part.part}: that is the stage, not the rows"
+            )
+        return self._completed(result, lost, len(batch))
+
+    def _completed(
+        self, result: pa.RecordBatch | None, lost: Mapping[int, str], rows: int
+    ) -> pa.RecordBatch:
+        """The stage's result with its status column, and null rows for those that were lost."""
+        wanted = self.work.stage.schema()
+        schema = self.work.schema()
+        pieces, places = [], []
+        survivors = [row for row in range(rows) if row not in lost]
+        if result is not None and survivors:
+            if len(result) != len(survivors):
+                raise WinnowError(
+                    f"stage {self.work.name} gave {len(result)} rows for {len(survivors)}"
+                )
+            named = set(result.schema.names)
+            status = (
+                result.column("status") if "status" in named else pa.array(["ok"] * len(result))
+            )
+            arrays = [result.column(f.name).cast(f.type) for f in wanted]
+            pieces.append(pa.RecordBatch.from_arrays([*arrays, status], schema=schema))
+            places.append(pa.array(survivors, pa.uint64()))
+        if lost:
+            nulls = [pa.nulls(len(lost), f.type) for f in wanted]
+            told = pa.array(list(lost.values()), pa.string())
+            pieces.append(pa.RecordBatch.from_arrays([*nulls, told], schema=schema))
+            places.append(pa.array(list(lost), pa.uint64()))
+        return _scatter(pieces, places, rows, schema, self.work.status)
+
+
+def _scatter(
+    pieces: list[pa.RecordBatch],
+    places: list[pa.Array],
+    rows: int,
+    schema: pa.Schema,
+    status: str,
+) -> pa.RecordBatch:
+    """Rows in their places; where there is none, nulls and the status `skipped`."""
+    if len(pieces) == 1 and len(pieces[0]) == rows:
+        return pieces[0]
+    table = pa.Table.from_batches(pieces, schema).combine_chunks()
+    place = pa.concat_arrays(places) if places else pa.array([], pa.uint64())
+    source = pa.array([None] * rows, pa.int64())
+    if len(place):
+        order = pc.sort_indices(place)
+        mask = pc.is_in(pa.array(range(rows), pa.uint64()), value_set=place)
+        source = pc.replace_with_mask(source, mask, order.cast(pa.int64()))
+    taken = [table.column(name).combine_chunks().take(source) for name in schema.names]
+    taken[-1] = pc.fill_null(taken[-1], "skipped")
+    arrays = [a.combine_chunks() if isinstance(a, pa.ChunkedArray) else a for a in taken]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
