@@ -1,0 +1,293 @@
+"""Relational stages: Spark over slim columns, whose results go back beside their documents."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.io.digests import canonical_json
+from pipeline.io.parts import PartReader, PartWriter, find_footer
+from pipeline.io.store import open_store
+from pipeline.io.workspace import ColumnsPart, DocumentsPart, columns_path
+from pipeline.select.expressions import compile_predicate
+from pipeline.stages.base import RelationalStage
+from pipeline.stages.columns_from import ColumnsFrom, table_batches, table_files
+from pipeline.stages.exact_dedup import ExactDedup
+from pipeline.stages.sweep import Address, InForce, Measured
+from schemas.errors import WinnowError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_SENTINEL = -1
+"""The row number that announces a part, so that a part without rows is written all the same."""
+
+
+@dataclass(frozen=True)
+class RelationalWork:
+    """A relational stage as its tasks need it; `parts[i]` goes with `columns[i]` by stage."""
+
+    workspace: str
+    name: str
+    stage: RelationalStage
+    fingerprint: str
+    key: str
+    reads: Mapping[str, Address]
+    parts: tuple[DocumentsPart, ...]
+    columns: tuple[Mapping[str, InForce], ...]
+    where: str | None = None
+    where_reads: Mapping[str, Address] = field(default_factory=dict)
+    where_fields: Mapping[str, pa.Field] = field(default_factory=dict)
+
+
+class SlimReader:
+    """Reads chosen columns of one part, wherever they lie, row group by row group."""
+
+    def __init__(self, workspace: str, part: DocumentsPart, columns: Mapping[str, InForce]) -> None:
+        self._store = open_store(workspace)
+        self._part, self._columns = part, columns
+        self._open: dict[str | None, PartReader] = {}
+        self.documents = self._reader(None)
+
+    def _reader(self, stage: str | None) -> PartReader:
+        if stage not in self._open:
+            path = self._part.path
+            if stage is not None:
+                found = self._columns[stage]
+                path = columns_path(stage, found.fingerprint, self._part.part, found.key)
+            self._open[stage] = PartReader(self._store, path, self._part.ids)
+        return self._open[stage]
+
+    def __enter__(self) -> "SlimReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close every file."""
+        for reader in self._open.values():
+            reader.__exit__(None, None, None)
+
+    def read(self, group: int, addresses: Mapping[str, Address]) -> pa.RecordBatch:
+        """One row group under the names that the caller uses."""
+        stages: dict[str | None, list[str]] = {}
+        for address in addresses.values():
+            stages.setdefault(address.stage, []).append(address.column)
+        read = {stage: self._reader(stage).read(group, names) for stage, names in stages.items()}
+        arrays = [read[a.stage].column(a.column) for a in addresses.values()]
+        return pa.RecordBatch.from_arrays(arrays, list(addresses))
+
+
+def admitted(work: RelationalWork, reader: SlimReader, group: int) -> pa.Array | None:
+    """The rows of a row group that the stage's `where` admits; None for all."""
+    if work.where is None:
+        return None
+    predicate = compile_predicate(work.where, work.where_fields)
+    return pc.fill_null(predicate.evaluate(reader.read(group, work.where_reads)), False)
+
+
+def slim_frame(
+    spark: "SparkSession",
+    parts: int,
+    rows: Callable[[int], Iterator[pa.RecordBatch]],
+    schema: pa.Schema,
+) -> "DataFrame":
+    """A DataFrame of what `rows(part number)` yields, read by tasks that take many parts each."""
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                yield from rows(number)
+
+    slices = max(1, min(parts, spark.sparkContext.defaultParallelism * 4))
+    return spark.range(0, parts, 1, slices).mapInArrow(read, from_arrow_schema(schema))
+
+
+def _slim(spark: "SparkSession", work: RelationalWork, schema: pa.Schema) -> "DataFrame":
+    def rows(number: int) -> Iterator[pa.RecordBatch]:
+        start = 0
+        with SlimReader(work.workspace, work.parts[number], work.columns[number]) as reader:
+            for group in range(reader.documents.groups):
+                batch = reader.read(group, work.reads)
+                places = pa.array(range(start, start + len(batch)), pa.int64())
+                start += len(batch)
+                part = pa.array([number] * len(batch), pa.int64())
+                whole = pa.RecordBatch.from_arrays([part, places, *batch.columns], schema=schema)
+                mask = admitted(work, reader, group)
+                yield whole if mask is None else whole.filter(mask)
+
+    return slim_frame(spark, len(work.parts), rows, schema)
+
+
+def run_relational(
+    spark: "SparkSession", work: RelationalWork, fields: Mapping[str, pa.DataType]
+) -> list[Measured]:
+    """Relate the rows, then write each part's columns beside its documents."""
+    from pyspark.sql import functions as F
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    addresses = [pa.field("part", pa.int64()), pa.field("row", pa.int64())]
+    schema = pa.schema([*addresses, *(pa.field(n, fields[n]) for n in work.reads)])
+    related = RELATIONS[type(work.stage)](spark, work, _slim(spark, work, schema))
+    written = work.stage.schema()
+    wanted = from_arrow_schema(pa.schema([*addresses, *written]))
+    announced = spark.range(len(work.parts)).select(
+        F.col("id").alias("part"),
+        F.lit(_SENTINEL).cast("long").alias("row"),
+        *(F.lit(None).cast(wanted[name].dataType).alias(name) for name in written.names),
+    )
+    slices = max(1, min(len(work.parts), spark.sparkContext.defaultParallelism * 4))
+    rows = (
+        related.select("part", "row", *written.names)
+        .unionByName(announced)
+        .repartition(slices, "part")
+        .sortWithinPartitions("part", "row")
+    )
+    outcome = rows.mapInArrow(_write_all(work), "measured string").collect()
+    return [_measured(json.loads(row.measured)) for row in outcome]
+
+
+def _measured(told: dict[str, object]) -> Measured:
+    part = ColumnsPart(**told.pop("part"))  # type: ignore[arg-type]
+    return Measured(part=part, **told)  # type: ignore[arg-type]
+
+
+def _write_all(
+    work: RelationalWork,
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        pending: list[pa.RecordBatch] = []
+        current = None
+        for batch in batches:
+            for piece in _by_part(batch):
+                number = piece.column(0)[0].as_py()
+                if current is not None and number != current:
+                    yield _write_part(work, current, pending)
+                    pending = []
+                current = number
+                pending.append(piece)
+        if current is not None:
+            yield _write_part(work, current, pending)
+
+    return write
+
+
+def _by_part(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Slices of a batch that is sorted by its first column, one for each value."""
+    lengths = [run["counts"] for run in pc.value_counts(batch.column(0)).to_pylist()]
+    start = 0
+    for length in lengths:
+        yield batch.slice(start, length)
+        start += length
+
+
+def _write_part(work: RelationalWork, number: int, pieces: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    """Write one part's columns: the related rows, the defaults elsewhere, null outside `where`."""
+    part = work.parts[number]
+    store = open_store(work.workspace)
+    path = columns_path(work.name, work.fingerprint, part.part, work.key)
+    made = False
+    footer = find_footer(store, path)
+    if footer is None:
+        found = pa.Table.from_batches(pieces).combine_chunks()
+        found = found.filter(pc.greater_equal(found.column("row"), 0))
+        schema = work.stage.schema()
+        with (
+            SlimReader(work.workspace, part, work.columns[number]) as reader,
+            PartWriter(store, path, schema) as writer,
+        ):
+            start = 0
+            for group in range(reader.documents.groups):
+                batch = _complete(work, reader, group, found, start)
+                writer.write(batch, reader.documents.read(group, ["id"]).column(0))
+                start += len(batch)
+            footer, made = writer.commit({"related": len(found)}, "relational.part")
+    told = canonical_json(footer.statistics)
+    column = ColumnsPart(part.part, work.key, footer.rows, footer.bytes, footer.digest, told)
+    fields = {name: getattr(column, name) for name in ColumnsPart.__slots__}
+    outcome = {
+        "stage": work.name,
+        "part": fields,
+        "computed": footer.rows if made else 0,
+        "kept": 0,
+        "made": made,
+    }
+    return pa.record_batch([pa.array([canonical_json(outcome)])], ["measured"])
+
+
+def _complete(
+    work: RelationalWork, reader: SlimReader, group: int, found: pa.Table, start: int
+) -> pa.RecordBatch:
+    """The columns of one row group."""
+    rows = reader.documents.group_rows(group)
+    here = found.filter(
+        pc.and_(
+            pc.greater_equal(found.column("row"), start), pc.less(found.column("row"), start + rows)
+        )
+    ).combine_chunks()
+    mask = pc.is_in(pa.array(range(start, start + rows), pa.int64()), value_set=_flat(here, "row"))
+    inside = admitted(work, reader, group)
+    arrays = []
+    for item in work.stage.schema():
+        column = pa.nulls(rows, item.type)
+        if item.name in work.stage.defaults:
+            default = reader.documents.read(group, [work.stage.defaults[item.name]]).column(0)
+            column = default.cast(item.type)
+            if inside is not None:
+                column = pc.if_else(inside, column, pa.nulls(rows, item.type))
+        if len(here):
+            column = pc.replace_with_mask(column, mask, _flat(here, item.name).cast(item.type))
+        arrays.append(column)
+    return pa.RecordBatch.from_arrays(arrays, schema=work.stage.schema())
+
+
+def _flat(table: pa.Table, name: str) -> pa.Array:
+    column = table.column(name)
+    return column.combine_chunks() if column.num_chunks else pa.array([], column.type)
+
+
+def _exact_dedup(spark: "SparkSession", work: RelationalWork, rows: "DataFrame") -> "DataFrame":
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    copies = Window.partitionBy("text_hash")
+    kept = F.col("exact_cluster_id")
+    return (
+        rows.withColumn("exact_cluster_id", F.min("id").over(copies))
+        .withColumn("n_copies", F.count("*").over(copies))
+        .where("n_copies > 1")
+        .withColumn("exact_duplicate_of", F.when(F.col("id") != kept, kept))
+    )
+
+
+def _columns_from(spark: "SparkSession", work: RelationalWork, rows: "DataFrame") -> "DataFrame":
+    from pyspark.sql import functions as F
+
+    stage = work.stage
+    assert isinstance(stage, ColumnsFrom)
+    files = table_files(stage.path)
+    schema = pa.schema([pa.field("table_key", pa.string()), *stage.schema()])
+
+    def read(number: int) -> Iterator[pa.RecordBatch]:
+        for batch in table_batches(files[number]):
+            arrays = [batch.column(name) for name in (stage.key, *stage.columns)]
+            cast = [a.cast(f.type) for a, f in zip(arrays, schema, strict=True)]
+            yield pa.RecordBatch.from_arrays(cast, schema=schema)
+
+    table = slim_frame(spark, len(files), read, schema).where("table_key is not null")
+    twice = table.groupBy("table_key").count().where("count > 1").limit(1).collect()
+    if twice:
+        raise WinnowError(
+            f"stage {work.name}: {stage.path} has {twice[0]['count']} rows for "
+            f"{stage.key} {twice[0]['table_key']!r}; leave one"
+        )
+    return rows.join(table, F.col(stage.key) == F.col("table_key"), "inner")
+
+
+RELATIONS: dict[
+    type[RelationalStage],
+    Callable[["SparkSession", RelationalWork, "DataFrame"], "DataFrame"],
+] = {ExactDedup: _exact_dedup, ColumnsFrom: _columns_from}
+"""The relation of each relational stage: slim rows in; part, row and the stage's columns out."""
