@@ -1,0 +1,201 @@
+"""Binds stages and mixtures to their classes, files and columns."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from jobs.catalog import Column
+from jobs.parameters import (
+    SHIPPED,
+    ParameterError,
+    Problem,
+    bind,
+    exists,
+    missing,
+    resolve,
+    resolve_files,
+)
+from jobs.settings import Key, nearest
+from jobs.stages import stage_class
+from pipeline.stages.base import Stage
+from schemas.config import Mixture, StageEntry
+from schemas.errors import ConfigurationError, WinnowError
+
+if TYPE_CHECKING:
+    from pipeline.select.expressions import Expression
+
+
+@dataclass(frozen=True)
+class BoundStage:
+    """A stage with its parameters, and the rows that it measures."""
+
+    name: str
+    stage: Stage
+    where: str | None
+    where_expression: "Expression | None"
+    entry: StageEntry
+
+
+@dataclass(frozen=True)
+class BoundMixture:
+    """A mixture with its expressions compiled and its columns known to exist."""
+
+    mixture: Mixture
+    where: "Expression | None"
+    score: "Expression | None"
+    sampler: object
+    tokenizer: str | None
+    """Absolute, or `shipped`."""
+    tokens_column: str | None
+    """The column that counts tokens; None where no stage does."""
+    cost_column: str | None
+    """The column that the budget counts; None without a budget and without tokens."""
+
+
+def bind_stage(
+    entry: StageEntry, columns: Mapping[str, Column], directory: Path
+) -> tuple[BoundStage | None, list[Problem]]:
+    """The stage, None where its class or parameters are wrong, and all problems found."""
+    try:
+        kind = stage_class(entry.kind)
+        stage = bind(kind, resolve_files(kind, entry.parameters, directory))
+        stage.check()
+        stage.schema()
+    except ParameterError as error:
+        return None, list(error.problems)
+    except (ValueError, OSError, WinnowError) as error:
+        return None, [((), str(error))]
+    problems: list[Problem] = [
+        ((), f"reads the column '{name}', which no earlier stage writes")
+        for name in stage.reads
+        if name not in columns
+    ]
+    where = _compiled(entry.where, columns, _is_boolean, "true or false", ("where",), problems)
+    return BoundStage(entry.name, stage, entry.where, where, entry), problems
+
+
+def bind_mixture(
+    mixture: Mixture,
+    stages: Sequence[BoundStage],
+    columns: Mapping[str, Column],
+    directory: Path,
+) -> tuple[BoundMixture, list[Problem]]:
+    """The mixture, and all problems found; it is fit for use only where there are none."""
+    problems: list[Problem] = []
+    where = _compiled(mixture.where, columns, _is_boolean, "true or false", ("where",), problems)
+    score = _compiled(mixture.score, columns, _is_number, "a number", ("score",), problems)
+    for index, name in enumerate(mixture.strata):
+        problems.extend(_column(name, columns, ("strata", index)))
+    if mixture.unique is not None:
+        problems.extend(_column(mixture.unique, columns, ("unique",)))
+    tokenizer = None
+    if mixture.tokenizer is not None:
+        tokenizer = resolve(mixture.tokenizer, directory)
+        if not exists(tokenizer):
+            problems.append((("tokenizer",), missing(mixture.tokenizer, tokenizer)))
+    tokens = _tokens_column(mixture, tokenizer, stages, problems)
+    cost = "n_bytes" if mixture.budget_unit == "bytes" else tokens
+    sampler = _sampler(mixture, problems)
+    return BoundMixture(mixture, where, score, sampler, tokenizer, tokens, cost), problems
+
+
+def _is_boolean(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_boolean(kind))
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _compiled(
+    text: str | None,
+    columns: Mapping[str, Column],
+    fits: Callable[[pa.DataType], bool],
+    wanted: str,
+    key: Key,
+    problems: list[Problem],
+) -> "Expression | None":
+    if text is None:
+        return None
+    from pipeline.select.expressions import compile_expression
+
+    # Text is by far the largest thing there is: what needs it is a stage, not an expression.
+    fields = {name: column.field for name, column in columns.items() if name != "text"}
+    try:
+        expression = compile_expression(text, fields)
+    except ConfigurationError as error:
+        problems.append((key, str(error)))
+        return None
+    if not fits(expression.type):
+        problems.append((key, f"should give {wanted}, but gives {expression.type}"))
+    return expression
+
+
+def _column(name: str, columns: Mapping[str, Column], key: Key) -> list[Problem]:
+    """Problems of a column that rows are grouped by."""
+    known = {
+        other: column.field.type
+        for other, column in columns.items()
+        if other not in ("text", "metadata")
+    }
+    if name not in known:
+        return [(key, f"no column '{name}'{nearest(name, list(known))}")]
+    kind = known[name]
+    if pa.types.is_string(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+        return []
+    return [(key, f"'{name}' is {kind}; rows are grouped by strings, integers or true and false")]
+
+
+def _tokens_column(
+    mixture: Mixture,
+    tokenizer: str | None,
+    stages: Sequence[BoundStage],
+    problems: list[Problem],
+) -> str | None:
+    """The column that counts the mixture's tokens; a tokenizer that no stage used is a problem."""
+    counting = {stage.name: stage for stage in stages if stage.stage.kind == "tokens"}
+    used = {
+        name: str(getattr(stage.stage, "tokenizer", SHIPPED)) for name, stage in counting.items()
+    }
+    for name, path in used.items():
+        if tokenizer is None or _same_tokenizer(path, tokenizer):
+            return "n_tokens" if name == "tokens" else f"{name}.n_tokens"
+    if tokenizer is not None:
+        have = ", ".join(f"'{name}' with {path}" for name, path in used.items()) or "none"
+        problems.append(
+            (
+                ("tokenizer",),
+                f"no stage `tokens` counts with {mixture.tokenizer} (there is: {have})",
+            )
+        )
+    return None
+
+
+def _same_tokenizer(one: str, other: str) -> bool:
+    return _tokenizer_file(one) == _tokenizer_file(other)
+
+
+def _tokenizer_file(path: str) -> str:
+    return os.path.join(path, "tokenizer.json") if os.path.isdir(path) else path
+
+
+def _sampler(mixture: Mixture, problems: list[Problem]) -> object:
+    from pipeline.select.samplers import SAMPLERS
+
+    method = "uniform" if mixture.score is None else "top_k"
+    given = {}
+    if mixture.sampler is not None:
+        method, given = mixture.sampler.method, mixture.sampler.parameters
+    if method not in SAMPLERS:
+        text = f"no sampler '{method}'{nearest(method, sorted(SAMPLERS))}"
+        problems.append((("sampler", "method"), text))
+        return None
+    try:
+        return bind(SAMPLERS[method], given)
+    except ParameterError as error:
+        problems.extend((("sampler", *key), text) for key, text in error.problems)
+    return None

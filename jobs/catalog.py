@@ -1,0 +1,51 @@
+"""Which columns there are, what they are called in expressions and where they are kept."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from pipeline.stages.base import MapStage, Stage
+from schemas.config import Config
+from schemas.tables import DOCUMENTS, MAPPED_TYPES, METADATA, STATUSES, VALUES
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as expressions see it: `field` has the name that they use."""
+
+    field: pa.Field
+    stage: str | None
+    """Name of the stage that writes it; None for the documents' own columns."""
+    stored: str
+    """Its name on disk."""
+
+
+def document_columns(config: Config) -> list[Column]:
+    """The documents' columns, those that sources map included."""
+    mapped = [pa.field(name, MAPPED_TYPES[kind]) for name, kind in config.mapped.items()]
+    fields = [
+        _closed(field, [source.name for source in config.sources])
+        if field.name == "source"
+        else field
+        for field in (*DOCUMENTS, *mapped, METADATA)
+    ]
+    return [Column(field, None, field.name) for field in fields]
+
+
+def stage_columns(name: str, stage: Stage) -> list[Column]:
+    """The columns that a stage writes; a name other than its kind's stands before each."""
+    prefix = "" if name == stage.kind else f"{name}."
+    columns = [
+        Column(field.with_name(prefix + field.name).with_nullable(True), name, field.name)
+        for field in stage.schema()
+    ]
+    if isinstance(stage, MapStage):
+        status = _closed(pa.field(f"{name}_status", pa.string()), STATUSES)
+        columns.append(Column(status, name, f"{stage.kind}_status"))
+    return columns
+
+
+def _closed(field: pa.Field, values: Sequence[str]) -> pa.Field:
+    return field.with_metadata({VALUES: json.dumps(list(values)).encode()})

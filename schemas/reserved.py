@@ -1,0 +1,26 @@
+"""Names that are planned but that this version does not have; they are refused by name."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+RESERVED_STAGES = ("fuzzy_dedup", "decontamination", "pii", "perplexity", "quality", "classifier")
+"""Kinds of stages."""
+
+RESERVED_KEYS: Mapping[tuple[str, ...], tuple[str, ...]] = MappingProxyType(
+    {
+        (): ("raters", "withdraw", "report"),
+        ("sources",): ("segment",),
+        ("mixtures",): (
+            "allow_contaminated",
+            "edits",
+            "eod",
+            "fit_from",
+            "layout",
+            "proportional_to",
+            "shuffle",
+            "splits",
+        ),
+        ("mixtures", "write"): ("eod", "layout", "shuffle"),
+    }
+)
+"""Keys, by the place in the configuration where they will stand."""
