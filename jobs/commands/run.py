@@ -1,0 +1,77 @@
+"""`winnow run`: bring a workspace and its mixtures up to date with a configuration."""
+
+import argparse
+import os
+import time
+from dataclasses import dataclass, field
+
+from jobs.configuration import BoundConfiguration, load_configuration
+from jobs.console import Console
+from pipeline.io.store import open_store, probe
+from pipeline.io.workspace import Workspace
+from pipeline.spark.engine import Engine, StageFigures
+from pipeline.spark.ingest import IngestFigures, ingest
+from pipeline.spark.lazy import LazySession
+from pipeline.spark.mixture import MixtureFigures, make_mixture
+
+
+@dataclass
+class RunFigures:
+    """What a run did; the summary and `--json` show it."""
+
+    ingest: IngestFigures
+    stages: list[StageFigures] = field(default_factory=list)
+    mixtures: list[MixtureFigures] = field(default_factory=list)
+    seconds: float = 0.0
+    spark_seconds: float = 0.0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ingest, measure, select and write what is not done yet."""
+    bound = load_configuration(arguments.config, arguments.set)
+    console = Console(arguments.log_format)
+    if arguments.dry_run:
+        return _dry_run(bound, console, arguments)
+    figures = execute(bound, console, arguments)
+    console.run_summary(bound.workspace, figures)
+    return 0
+
+
+def execute(
+    bound: BoundConfiguration, console: Console, arguments: argparse.Namespace
+) -> RunFigures:
+    """Run a checked configuration."""
+    from jobs.plan import ingest_options, planned_mixture, planned_stages
+
+    stages = planned_stages(bound, arguments.until, arguments.only)
+    os.environ["WINNOW_DRIVER_PID"] = str(os.getpid())
+    began = time.monotonic()
+    store = open_store(bound.workspace)
+    probe(store)
+    workspace = Workspace(store)
+    workspace.create()
+    options = ingest_options(bound, arguments.accept_changes, bound.inputs)
+    with LazySession("winnow run", arguments.master) as session:
+        read = ingest(workspace, bound.inputs, options, session.get, console)
+        read.seconds = time.monotonic() - began - session.seconds
+        figures = RunFigures(read)
+        engine = Engine(workspace, session.get, console)
+        figures.stages = engine.run(stages)
+        if not (arguments.until or arguments.only):
+            for mixture in bound.mixtures:
+                plan = planned_mixture(bound, mixture)
+                figures.mixtures.append(make_mixture(workspace, plan, session.get, console))
+        figures.spark_seconds = session.seconds
+    figures.seconds = time.monotonic() - began
+    return figures
+
+
+def _dry_run(bound: BoundConfiguration, console: Console, arguments: argparse.Namespace) -> int:
+    """Say what a run would do, without doing it."""
+    from jobs.plan import planned_stages
+    from pipeline.spark.outlook import outlook
+
+    stages = planned_stages(bound, arguments.until, arguments.only)
+    workspace = Workspace(open_store(bound.workspace))
+    console.outlook(outlook(workspace, bound.inputs, stages), as_json=arguments.json)
+    return 0

@@ -1,0 +1,73 @@
+"""From a checked configuration to what the engine works on."""
+
+from collections.abc import Collection
+
+from jobs.configuration import BoundConfiguration
+from pipeline.io.records import ReadOptions
+from pipeline.spark.engine import PlannedStage
+from pipeline.spark.ingest import IngestOptions
+from pipeline.stages.sweep import Address
+from schemas.errors import ConfigurationError
+
+
+def planned_stages(
+    bound: BoundConfiguration, until: str | None = None, only: str | None = None
+) -> list[PlannedStage]:
+    """The stages to bring up to date, in order; `only` takes with it the stages that it reads."""
+    names = [stage.name for stage in bound.stages]
+    for option, name in (("--until", until), ("--only", only)):
+        if name is not None and name not in names:
+            from jobs.settings import nearest
+
+            raise ConfigurationError(f"{option}: no stage '{name}'{nearest(name, names)}")
+    if until is not None:
+        names = names[: names.index(until) + 1]
+    if only is not None:
+        names = _with_needs(bound, only)
+    addresses = {n: Address(c.stage, c.stored) for n, c in bound.columns.items()}
+    fields = {name: column.field for name, column in bound.columns.items()}
+    stages = {stage.name: stage for stage in bound.stages}
+    planned = []
+    for name in names:
+        stage = stages[name]
+        used = stage.where_expression.columns if stage.where_expression else ()
+        planned.append(
+            PlannedStage(name, stage.stage, stage.where, tuple(used), addresses, fields)
+        )
+    return planned
+
+
+def _with_needs(bound: BoundConfiguration, name: str) -> list[str]:
+    """The stage and every stage whose columns it reads, directly or not, in order."""
+    stages = {stage.name: stage for stage in bound.stages}
+    wanted: set[str] = set()
+    pending = [name]
+    while pending:
+        stage = stages[pending.pop()]
+        wanted.add(stage.name)
+        used = stage.where_expression.columns if stage.where_expression else ()
+        pending += [
+            owner
+            for column in (*stage.stage.reads, *used)
+            if (owner := bound.columns[column].stage) and owner not in wanted
+        ]
+    return [stage.name for stage in bound.stages if stage.name in wanted]
+
+
+def ingest_options(
+    bound: BoundConfiguration, accept_changes: bool, sources: Collection[str]
+) -> IngestOptions:
+    """How each source is read."""
+    config = bound.config
+    read = {
+        source.name: ReadOptions(
+            columns={name: column.key for name, column in source.columns.items()},
+            types=config.mapped,
+            max_document_bytes=config.max_document_bytes,
+            unit=source.unit or "file",
+            extractor=source.extractor or "resiliparse",
+        )
+        for source in config.sources
+        if source.name in sources
+    }
+    return IngestOptions(config.part_bytes, config.max_rejects, accept_changes, read)
