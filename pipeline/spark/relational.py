@@ -1,9 +1,10 @@
 """Relational stages: Spark over slim columns, whose results go back beside their documents."""
 
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +14,7 @@ from pipeline.io.parts import PartReader, PartWriter, find_footer
 from pipeline.io.store import open_store
 from pipeline.io.workspace import ColumnsPart, DocumentsPart, columns_path
 from pipeline.select.expressions import compile_predicate
+from pipeline.spark.frames import Batches, read_frame, runs, slices, told
 from pipeline.stages.base import RelationalStage
 from pipeline.stages.columns_from import ColumnsFrom, table_batches, table_files
 from pipeline.stages.exact_dedup import ExactDedup
@@ -87,24 +89,6 @@ def admitted(work: RelationalWork, reader: SlimReader, group: int) -> pa.Array |
     return pc.fill_null(predicate.evaluate(reader.read(group, work.where_reads)), False)
 
 
-def slim_frame(
-    spark: "SparkSession",
-    parts: int,
-    rows: Callable[[int], Iterator[pa.RecordBatch]],
-    schema: pa.Schema,
-) -> "DataFrame":
-    """A DataFrame of what `rows(part number)` yields, read by tasks that take many parts each."""
-    from pyspark.sql.pandas.types import from_arrow_schema
-
-    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for number in batch.column(0).to_pylist():
-                yield from rows(number)
-
-    slices = max(1, min(parts, spark.sparkContext.defaultParallelism * 4))
-    return spark.range(0, parts, 1, slices).mapInArrow(read, from_arrow_schema(schema))
-
-
 def _slim(spark: "SparkSession", work: RelationalWork, schema: pa.Schema) -> "DataFrame":
     def rows(number: int) -> Iterator[pa.RecordBatch]:
         start = 0
@@ -118,7 +102,7 @@ def _slim(spark: "SparkSession", work: RelationalWork, schema: pa.Schema) -> "Da
                 mask = admitted(work, reader, group)
                 yield whole if mask is None else whole.filter(mask)
 
-    return slim_frame(spark, len(work.parts), rows, schema)
+    return read_frame(spark, len(work.parts), rows, schema)
 
 
 def run_relational(
@@ -138,52 +122,28 @@ def run_relational(
         F.lit(_SENTINEL).cast("long").alias("row"),
         *(F.lit(None).cast(wanted[name].dataType).alias(name) for name in written.names),
     )
-    slices = max(1, min(len(work.parts), spark.sparkContext.defaultParallelism * 4))
     rows = (
         related.select("part", "row", *written.names)
         .unionByName(announced)
-        .repartition(slices, "part")
+        .repartition(slices(spark, len(work.parts)), "part")
         .sortWithinPartitions("part", "row")
     )
-    outcome = rows.mapInArrow(_write_all(work), "measured string").collect()
-    return [_measured(json.loads(row.measured)) for row in outcome]
+    return [_measured(json.loads(text)) for text in told(rows, _write_all(work))]
 
 
-def _measured(told: dict[str, object]) -> Measured:
-    part = ColumnsPart(**told.pop("part"))  # type: ignore[arg-type]
-    return Measured(part=part, **told)  # type: ignore[arg-type]
+def _measured(outcome: dict[str, Any]) -> Measured:
+    return Measured(**{**outcome, "part": ColumnsPart(**outcome["part"])})
 
 
-def _write_all(
-    work: RelationalWork,
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        pending: list[pa.RecordBatch] = []
-        current = None
-        for batch in batches:
-            for piece in _by_part(batch):
-                number = piece.column(0)[0].as_py()
-                if current is not None and number != current:
-                    yield _write_part(work, current, pending)
-                    pending = []
-                current = number
-                pending.append(piece)
-        if current is not None:
-            yield _write_part(work, current, pending)
+def _write_all(work: RelationalWork) -> Callable[[Batches], Iterator[str]]:
+    def write(batches: Batches) -> Iterator[str]:
+        for number, pieces in itertools.groupby(runs(batches), key=lambda run: run[0]):
+            yield _write_part(work, int(str(number)), [piece for _, piece in pieces])
 
     return write
 
 
-def _by_part(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """Slices of a batch that is sorted by its first column, one for each value."""
-    lengths = [run["counts"] for run in pc.value_counts(batch.column(0)).to_pylist()]
-    start = 0
-    for length in lengths:
-        yield batch.slice(start, length)
-        start += length
-
-
-def _write_part(work: RelationalWork, number: int, pieces: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+def _write_part(work: RelationalWork, number: int, pieces: Sequence[pa.RecordBatch]) -> str:
     """Write one part's columns: the related rows, the defaults elsewhere, null outside `where`."""
     part = work.parts[number]
     store = open_store(work.workspace)
@@ -204,8 +164,10 @@ def _write_part(work: RelationalWork, number: int, pieces: Sequence[pa.RecordBat
                 writer.write(batch, reader.documents.read(group, ["id"]).column(0))
                 start += len(batch)
             footer, made = writer.commit({"related": len(found)}, "relational.part")
-    told = canonical_json(footer.statistics)
-    column = ColumnsPart(part.part, work.key, footer.rows, footer.bytes, footer.digest, told)
+    statistics = canonical_json(footer.statistics)
+    column = ColumnsPart(
+        part.part, work.key, footer.rows, footer.bytes, footer.digest, statistics
+    )
     fields = {name: getattr(column, name) for name in ColumnsPart.__slots__}
     outcome = {
         "stage": work.name,
@@ -214,7 +176,7 @@ def _write_part(work: RelationalWork, number: int, pieces: Sequence[pa.RecordBat
         "kept": 0,
         "made": made,
     }
-    return pa.record_batch([pa.array([canonical_json(outcome)])], ["measured"])
+    return canonical_json(outcome)
 
 
 def _complete(
@@ -276,7 +238,7 @@ def _columns_from(spark: "SparkSession", work: RelationalWork, rows: "DataFrame"
             cast = [a.cast(f.type) for a, f in zip(arrays, schema, strict=True)]
             yield pa.RecordBatch.from_arrays(cast, schema=schema)
 
-    table = slim_frame(spark, len(files), read, schema).where("table_key is not null")
+    table = read_frame(spark, len(files), read, schema).where("table_key is not null")
     twice = table.groupBy("table_key").count().where("count > 1").limit(1).collect()
     if twice:
         raise WinnowError(
