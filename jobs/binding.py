@@ -95,9 +95,11 @@ def bind_mixture(
     tokenizer = None
     if mixture.tokenizer is not None:
         tokenizer = resolve(mixture.tokenizer, directory)
-        if not exists(tokenizer):
-            problems.append((("tokenizer",), missing(mixture.tokenizer, tokenizer)))
-    tokens = _tokens_column(mixture, tokenizer, stages, problems)
+    if tokenizer is not None and not exists(tokenizer):
+        problems.append((("tokenizer",), missing(str(mixture.tokenizer), tokenizer)))
+        tokens = None
+    else:
+        tokens = _tokens_column(mixture, tokenizer, stages, problems)
     cost = "n_bytes" if mixture.budget_unit == "bytes" else tokens
     sampler = _sampler(mixture, problems)
     return BoundMixture(mixture, where, score, sampler, tokenizer, tokens, cost), problems

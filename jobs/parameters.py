@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from glob import glob
@@ -19,6 +20,9 @@ Problem = tuple[Key, str]
 """A place, below the values that were bound, and what is wrong there."""
 Names = Callable[[Key], tuple[Sequence[str], Sequence[str]]]
 """By place: the keys that are valid there, and those reserved for later versions."""
+
+_REQUIRED = "is required"
+_SUGGESTED = re.compile(r"unknown key; did you mean '([^']*)'")
 
 SHIPPED = "shipped"
 """The file parameter that means the one that comes with Winnow."""
@@ -49,7 +53,14 @@ def bind(kind: type[T], values: Mapping[str, JsonValue]) -> T:
 
 def explain(error: ValidationError, names: Names) -> list[Problem]:
     """Each problem of a validation as a place and a message that needs no knowledge of pydantic."""
-    return [_explained(detail, names) for detail in error.errors(include_url=False)]
+    problems = [_explained(detail, names) for detail in error.errors(include_url=False)]
+    # A misspelt key is one mistake, not an unknown key and a missing one.
+    meant = {(key[:-1], word) for key, text in problems for word in _SUGGESTED.findall(text)}
+    return [
+        (key, text)
+        for key, text in problems
+        if not (text == _REQUIRED and (key[:-1], key[-1]) in meant)
+    ]
 
 
 def _explained(detail: ErrorDetails, names: Names) -> Problem:
@@ -66,7 +77,7 @@ def _explained(detail: ErrorDetails, names: Names) -> Problem:
             return key, "is not available in this version"
         return key, f"unknown key{nearest(word, valid)}"
     if kind in ("missing", "missing_keyword_only_argument"):
-        return key, "is required"
+        return key, _REQUIRED
     if kind == "string_pattern_mismatch":
         return key, f"{given!r} is no valid name, it should match {context['pattern']}"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should", "should")
