@@ -41,12 +41,9 @@ class BoundConfiguration:
     """The files of each source; empty where inputs were not to be checked."""
 
     def catalog(self, name: str | None = None) -> dict[str, pa.Field]:
-        """The columns that the stage of this name sees; all of them without a name."""
-        earlier: set[str | None] = {None}
-        for stage in self.stages:
-            if stage.name == name:
-                break
-            earlier.add(stage.name)
+        """The columns that the stage of this name sees; all without; ValueError if there is none."""
+        names = [stage.name for stage in self.stages]
+        earlier = {None, *(names if name is None else names[: names.index(name)])}
         return {
             key: column.field for key, column in self.columns.items() if column.stage in earlier
         }
@@ -76,10 +73,10 @@ def load_configuration(
     problems: list[Problem] = []
     columns = {column.field.name: column for column in document_columns(config)}
     stages = _bind_stages(config, directory, columns, problems)
+    workspace = resolve(config.workspace, directory)
     inputs: dict[str, Sequence[InputFile]] = {}
     if check_inputs:
-        inputs = _find_inputs(config, directory, problems)
-    workspace = resolve(config.workspace, directory)
+        inputs = _find_inputs(config, directory, workspace, problems)
     if check_workspace and "://" not in workspace:
         problems.extend((("workspace",), text) for text in _unwritable(workspace))
     _raise(settings, problems)
@@ -162,18 +159,23 @@ def _mapping_of(config: Config, name: str) -> Key:
 
 
 def _find_inputs(
-    config: Config, directory: Path, problems: list[Problem]
+    config: Config, directory: Path, workspace: str, problems: list[Problem]
 ) -> dict[str, Sequence["InputFile"]]:
     from pipeline.io.inputs import find_inputs
 
     found: dict[str, Sequence[InputFile]] = {}
     for index, source in enumerate(config.sources):
+        key: Key = ("sources", index, "path")
         entries = [resolve(path, directory) for path in source.path]
         try:
-            found[source.name] = find_inputs(source.name, entries, source.format)
+            files = find_inputs(source.name, entries, source.format)
         except ConfigurationError as error:
-            text = str(error).removeprefix(f"sources.{source.name}.path: ")
-            problems.append((("sources", index, "path"), text))
+            problems.append((key, str(error).removeprefix(f"sources.{source.name}.path: ")))
+            continue
+        own = [file.location for file in files if file.location.startswith(f"{workspace}/")]
+        if own:
+            problems.append((key, f"names files of the workspace, {own[0]} for one"))
+        found[source.name] = files
     return found
 
 

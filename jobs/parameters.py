@@ -21,6 +21,15 @@ Problem = tuple[Key, str]
 Names = Callable[[Key], tuple[Sequence[str], Sequence[str]]]
 """By place: the keys that are valid there, and those reserved for later versions."""
 
+_PLAIN = {
+    "a valid array": "a list",
+    "a valid dictionary": "a mapping",
+    "an object": "a mapping",
+    "a valid boolean": "true or false",
+    "a valid string": "a string",
+    "a valid integer": "an integer",
+    "a valid number": "a number",
+}
 _REQUIRED = "is required"
 _SUGGESTED = re.compile(r"unknown key; did you mean '([^']*)'")
 
@@ -81,6 +90,8 @@ def _explained(detail: ErrorDetails, names: Names) -> Problem:
     if kind == "string_pattern_mismatch":
         return key, f"{given!r} is no valid name, it should match {context['pattern']}"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    for word, plain in _PLAIN.items():
+        message = message.replace(word, plain)
     if kind == "literal_error" and isinstance(given, str):
         expected = str(context["expected"]).replace(" or ", ", ").split(", ")
         return key, f"{message}, not {given!r}" + _suggestion(

@@ -171,6 +171,8 @@ def test_a_stage_sees_the_columns_of_earlier_ones(load: Load) -> None:
     assert bound.columns["again.weight"].stage == "again"
     assert all(name in str(last["again_status"].metadata[VALUES]) for name in STATUSES)
     assert last["passes"].nullable
+    with pytest.raises(ValueError, match="nothing"):
+        bound.catalog("nothing")
 
 
 def test_overrides_reach_everything(load: Load, folder: Path) -> None:
@@ -203,14 +205,14 @@ MISTAKES = [
         "corpus.yaml:21: mixtures.main.sampler.k: unknown",
     ),
     # Wrong types.
-    ("seed: 7", "seed: '7'", 'corpus.yaml:2: seed: should be a valid integer, not "7"'),
-    ("tokens: 1_000", "tokens: 1.5", "corpus.yaml:23: mixtures.main.tokens: should be a valid int"),
+    ("seed: 7", "seed: '7'", 'corpus.yaml:2: seed: should be an integer, not "7"'),
+    ("tokens: 1_000", "tokens: 1.5", "corpus.yaml:23: mixtures.main.tokens: should be an int"),
     (
         "depth: 3",
         "depth: [3]",
-        "corpus.yaml:16: stages.again.depth: should be a valid integer, not",
+        "corpus.yaml:16: stages.again.depth: should be an integer, not",
     ),
-    ("depth: 3", "share: x", "corpus.yaml:16: stages.again.share: should be a valid number"),
+    ("depth: 3", "share: x", "corpus.yaml:16: stages.again.share: should be a number"),
     ("depth: 3", "mode: fst", "corpus.yaml:16: stages.again.mode: should be 'slow' or 'fast', not"),
     ("type: int", "type: integer", "corpus.yaml:6: sources.web.columns.stars.type: should be"),
     ("name: books", "name: b/k", "corpus.yaml:7: sources.b/k.name: 'b/k' is no valid name"),
@@ -281,6 +283,11 @@ MISTAKES = [
     ),
     ("seed: 7", "raters: []", "corpus.yaml:2: raters: is not available in this version"),
     # The workspace.
+    (
+        "./work",
+        "./books",
+        "corpus.yaml:8: sources.books.path: names files of the workspace, books/b",
+    ),
     ("./work", "./model.bin/work", "corpus.yaml:1: workspace: can't be written: model.bin"),
     ("./work", "/proc/work", "corpus.yaml:1: workspace: can't be written: /proc"),
 ]
