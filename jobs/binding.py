@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,15 @@ from jobs.parameters import (
 from jobs.settings import Key, nearest
 from jobs.stages import stage_class
 from pipeline.stages.base import Stage
-from schemas.config import Mixture, StageEntry
+from schemas.config import Mixture, Source, StageEntry
 from schemas.errors import ConfigurationError, WinnowError
 
 if TYPE_CHECKING:
     from pipeline.select.expressions import Expression
+
+
+EXTRACTORS = ("resiliparse",)
+"""What can take the main text out of HTML."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,26 @@ class BoundMixture:
     """The column that counts tokens; None where no stage does."""
     cost_column: str | None
     """The column that the budget counts; None without a budget and without tokens."""
+
+
+def check_source(source: Source) -> list[Problem]:
+    """Problems of a source's reader; its files are looked at elsewhere."""
+    problems: list[Problem] = []
+    formats = source_formats()
+    if source.format is not None and source.format not in formats:
+        text = f"no format '{source.format}'{nearest(source.format, formats)}"
+        problems.append((("format",), text))
+    if source.extractor not in (None, *EXTRACTORS):
+        text = f"no extractor '{source.extractor}'{nearest(str(source.extractor), EXTRACTORS)}"
+        problems.append((("extractor",), text))
+    return problems
+
+
+def source_formats() -> list[str]:
+    """The names of all source formats that are installed."""
+    from pipeline.io.formats import FORMATS
+
+    return sorted({*FORMATS, *(point.name for point in entry_points(group="winnow.sources"))})
 
 
 def bind_stage(

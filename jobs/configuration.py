@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pydantic import ValidationError
 
-from jobs.binding import BoundMixture, BoundStage, bind_mixture, bind_stage
+from jobs.binding import BoundMixture, BoundStage, bind_mixture, bind_stage, check_source
 from jobs.catalog import Column, document_columns, stage_columns
 from jobs.parameters import Problem, explain, resolve
 from jobs.settings import Key, Settings, read_settings
@@ -72,6 +72,8 @@ def load_configuration(
     directory = file.resolve().parent
     problems: list[Problem] = []
     columns = {column.field.name: column for column in document_columns(config)}
+    for index, source in enumerate(config.sources):
+        problems.extend((("sources", index, *key), text) for key, text in check_source(source))
     stages = _bind_stages(config, directory, columns, problems)
     workspace = resolve(config.workspace, directory)
     inputs: dict[str, Sequence[InputFile]] = {}
@@ -175,6 +177,9 @@ def _find_inputs(
         own = [file.location for file in files if file.location.startswith(f"{workspace}/")]
         if own:
             problems.append((key, f"names files of the workspace, {own[0]} for one"))
+        if source.unit is not None and not any(file.format == "text" for file in files):
+            text = "says how plain text is cut, but the source has no file of the format text"
+            problems.append((("sources", index, "unit"), text))
         found[source.name] = files
     return found
 

@@ -248,6 +248,13 @@ MISTAKES = [
     ),
     ("level = 'high'", "text = 'x'", "corpus.yaml:19: mixtures.main.where: "),
     ("level = 'high'", "source = 'bokos'", "corpus.yaml:19: mixtures.main.where: "),
+    (
+        "format: text",
+        "format: txt",
+        "corpus.yaml:9: sources.books.format: no format 'txt'; did you",
+    ),
+    ("format: text", "extractor: resili", "corpus.yaml:9: sources.books.extractor: no extractor"),
+    ("path: books", "path: model.bin", "corpus.yaml:8: sources.books.path: "),
     # What does not go together.
     ("depth: 3", "depth: 9\n      share: 0", "corpus.yaml:13: stages.again: depth over 5 needs a"),
     ("      name: again\n", "", "corpus.yaml:13: stages.measure: the name 'measure' is taken"),
@@ -257,6 +264,7 @@ MISTAKES = [
         "tokenizer: model.bin",
         "corpus.yaml:24: mixtures.main.tokenizer: no st",
     ),
+    ("    columns: {t", "    unit: line\n    columns: {t", "corpus.yaml:6: sources.web.unit: says"),
     ("date: when", "level: when", "corpus.yaml:6: sources.web.columns.level: the stage 'measure'"),
     ("date: when", "n_bytes: when", "corpus.yaml:6: sources.web.columns.n_bytes: the column"),
     ("format: text", "columns: {stars: s}", "corpus.yaml:9: sources.books.columns.stars: the col"),

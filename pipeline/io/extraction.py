@@ -1,0 +1,15 @@
+"""The main text of an HTML page, by resiliparse."""
+
+from pipeline.text.charset import decode
+
+
+def main_text(content: bytes, content_type: str | None) -> str:
+    """The page's main text; empty where there is none. Any bytes will do."""
+    from resiliparse.extract.html2text import extract_plain_text
+    from resiliparse.parse.html import HTMLTree
+
+    page, _ = decode(content, content_type)
+    # The parser counts nesting by recursion and takes NUL for the end.
+    page = page.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    text = extract_plain_text(HTMLTree.parse(page), main_content=True, alt_texts=False)
+    return str(text).encode("utf-8", "replace").decode().strip()

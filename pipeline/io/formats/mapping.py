@@ -1,0 +1,146 @@
+"""From a record's keys to a document's columns."""
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+
+from pipeline.io.records import Document, ReadOptions, Reject
+
+_MISSING = object()
+_GIVEN = ("text", "url", "source_id")
+
+
+def to_document(
+    record: Mapping[str, object], position: str, offset: int, options: ReadOptions
+) -> Document | Reject:
+    """The document that a record holds, or why it holds none.
+
+    A value that does not fit its column's type stays in the metadata; the column is null.
+    """
+    keys = {"text": "text", "url": "url", "source_id": "id", **options.columns}
+    source_id = _string(_find(record, keys["source_id"]))
+    text = _find(record, keys["text"])
+    used = {keys["text"]}
+    if (reject := _refused(text, keys["text"], offset, source_id, options)) is not None:
+        return reject
+    url = _find(record, keys["url"])
+    for name in ("url", "source_id"):
+        if _string(_find(record, keys[name])) is not None:
+            used.add(keys[name])
+    values: dict[str, object] = {}
+    for name, key in keys.items():
+        if name in _GIVEN:
+            continue
+        value = _find(record, key)
+        values[name] = None if value is _MISSING else typed(value, options.types[name])
+        if values[name] is not None or value is None:
+            used.add(key)
+    rest = {key: value for key, value in record.items() if key not in used}
+    metadata = _metadata(rest)
+    if metadata is None and rest:
+        return Reject(offset, source_id, "invalid_unicode", "a key or value is no Unicode text")
+    if any(isinstance(v, str) and not _valid(v) for v in (source_id, url, *values.values())):
+        return Reject(offset, None, "invalid_unicode", "a mapped column is no Unicode text")
+    assert isinstance(text, str)
+    return Document(position, offset, text, _string(url), source_id, values, metadata)
+
+
+def check_text(
+    text: str, offset: int, source_id: str | None, options: ReadOptions
+) -> Reject | None:
+    """Why a text is not taken, or None."""
+    if not text.strip():
+        return Reject(offset, source_id, "empty", None)
+    if not _valid(text):
+        return Reject(offset, source_id, "invalid_unicode", "the text has lone surrogates")
+    if len(text) > options.max_document_bytes or (
+        len(text) * 4 > options.max_document_bytes
+        and len(text.encode()) > options.max_document_bytes
+    ):
+        return Reject(offset, source_id, "too_large", f"over {options.max_document_bytes} bytes")
+    return None
+
+
+def _refused(
+    text: object, key: str, offset: int, source_id: str | None, options: ReadOptions
+) -> Reject | None:
+    if text is _MISSING or text is None:
+        return Reject(offset, source_id, "missing_text", f"no key {key}")
+    if not isinstance(text, str):
+        return Reject(offset, source_id, "text_not_string", type(text).__name__)
+    return check_text(text, offset, source_id, options)
+
+
+def _find(record: Mapping[str, object], key: str) -> object:
+    if key in record:
+        return record[key]
+    current: object = record
+    for step in key.split("."):
+        if not isinstance(current, Mapping) or step not in current:
+            return _MISSING
+        current = current[step]
+    return current
+
+
+def _string(value: object) -> str | None:
+    if isinstance(value, str):
+        return value if _valid(value) else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def _valid(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _metadata(rest: Mapping[str, object]) -> str | None:
+    if not rest:
+        return None
+    try:
+        text = json.dumps(rest, sort_keys=True, ensure_ascii=False, default=str)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return text if _valid(text) else None
+
+
+def typed(value: object, kind: str) -> object:
+    """The value as the column's type, or None where it does not fit."""
+    match kind:
+        case "string":
+            return value if isinstance(value, str) else None
+        case "bool":
+            return value if isinstance(value, bool) else None
+        case "int":
+            fits = isinstance(value, int) and not isinstance(value, bool)
+            return value if fits and -(2**63) <= int(str(value)) < 2**63 else None
+        case "float":
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                return float(value) if math.isfinite(value) else None
+            return None
+        case _:
+            return _timestamp(value)
+
+
+def _timestamp(value: object) -> datetime | None:
+    try:
+        if isinstance(value, datetime):
+            moment = value
+        elif isinstance(value, date):
+            moment = datetime(value.year, value.month, value.day, tzinfo=UTC)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            moment = datetime.fromtimestamp(value, UTC)
+        elif isinstance(value, str):
+            moment = datetime.fromisoformat(value.strip())
+        else:
+            return None
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,80 @@
+"""What a reader makes of a raw record: a document, a reject, or something passed over."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO, ClassVar, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A record that holds text.
+
+    `position` identifies the record in its file: byte offset in the decompressed file, row
+    number, or a web archive's record id and URI (with ` #2` at a repetition).
+    """
+
+    position: str
+    offset: int
+    text: str
+    url: str | None = None
+    source_id: str | None = None
+    values: dict[str, object] = field(default_factory=dict)
+    metadata: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A record that should have held a document; `reason` is from a small vocabulary."""
+
+    offset: int
+    source_id: str | None
+    reason: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A record that holds no document by its nature; `kind` is from a small vocabulary."""
+
+    kind: str
+
+
+Outcome = Document | Reject | PassedOver
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How a source's records are read.
+
+    `columns` maps columns to the keys that hold them (dotted paths reach into objects);
+    `types` gives the type of each mapped column (schemas.tables.MAPPED_TYPES).
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    types: Mapping[str, str] = field(default_factory=dict)
+    max_document_bytes: int = 20_000_000
+    unit: str = "file"
+    extractor: str = "resiliparse"
+
+
+class SourceFormat(Protocol):
+    """Reads one kind of file; a third party adds one through the entry points winnow.sources."""
+
+    name: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
+
+    def splits(self, file: BinaryIO, name: str, size: int, target: int) -> list[tuple[int, int]]:
+        """Ranges that can be read apart, of about `target` bytes; [(0, -1)] is the whole file."""
+        ...
+
+    def records(
+        self,
+        file: BinaryIO,
+        name: str,
+        start: int,
+        end: int,
+        options: ReadOptions,
+        skip: int = 0,
+    ) -> Iterator[Outcome]:
+        """The outcomes of a range in order, without the first `skip`; never raises for bad data."""
+        ...
