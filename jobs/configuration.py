@@ -41,7 +41,7 @@ class BoundConfiguration:
     """The files of each source; empty where inputs were not to be checked."""
 
     def catalog(self, name: str | None = None) -> dict[str, pa.Field]:
-        """The columns that the stage of this name sees; all without; ValueError if there is none."""
+        """The columns that the stage of this name sees; all without a name. Raises ValueError."""
         names = [stage.name for stage in self.stages]
         earlier = {None, *(names if name is None else names[: names.index(name)])}
         return {

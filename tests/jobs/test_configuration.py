@@ -254,7 +254,7 @@ MISTAKES = [
         "corpus.yaml:9: sources.books.format: no format 'txt'; did you",
     ),
     ("format: text", "extractor: resili", "corpus.yaml:9: sources.books.extractor: no extractor"),
-    ("path: books", "path: model.bin", "corpus.yaml:8: sources.books.path: "),
+    ("path: books\n    format: text", "path: model.bin", "corpus.yaml:8: sources.books.path: "),
     # What does not go together.
     ("depth: 3", "depth: 9\n      share: 0", "corpus.yaml:13: stages.again: depth over 5 needs a"),
     ("      name: again\n", "", "corpus.yaml:13: stages.measure: the name 'measure' is taken"),
