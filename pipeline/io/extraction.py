@@ -11,5 +11,9 @@ def main_text(content: bytes, content_type: str | None) -> str:
     page, _ = decode(content, content_type)
     # The parser counts nesting by recursion and takes NUL for the end.
     page = page.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
-    text = extract_plain_text(HTMLTree.parse(page), main_content=True, alt_texts=False)
+    tree = HTMLTree.parse(page)
+    text = extract_plain_text(tree, main_content=True, alt_texts=False)
+    if not text.strip():
+        # A page of a few words has nothing that looks like main content.
+        text = extract_plain_text(tree, main_content=False, alt_texts=False)
     return str(text).encode("utf-8", "replace").decode().strip()
