@@ -94,7 +94,8 @@ def _archive(file: BinaryIO) -> Iterator[tuple["ArcWarcRecord", int]]:
     iterator = ArchiveIterator(stream, arc2warc=True)
     try:
         for record in iterator:
-            yield record, int(iterator.get_record_offset())
+            # get_record_offset() would read the record away
+            yield record, int(iterator.offset)
     finally:
         iterator.close()
 
