@@ -150,13 +150,15 @@ def _compiled(
         return None
     from pipeline.select.expressions import compile_expression
 
-    # Text is by far the largest thing there is: what needs it is a stage, not an expression.
-    fields = {name: column.field for name, column in columns.items() if name != "text"}
+    fields = {name: column.field for name, column in columns.items()}
     try:
         expression = compile_expression(text, fields)
     except ConfigurationError as error:
         problems.append((key, str(error)))
         return None
+    if "text" in expression.columns:
+        # Text is by far the largest thing there is; selecting must do without reading it.
+        problems.append((key, "`text` is for stages to read; use a column that a stage wrote"))
     if not fits(expression.type):
         problems.append((key, f"should give {wanted}, but gives {expression.type}"))
     return expression

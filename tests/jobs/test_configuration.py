@@ -235,19 +235,31 @@ MISTAKES = [
         "[source, levl]",
         "corpus.yaml:22: mixtures.main.strata.1: no column 'levl'",
     ),
-    ("score: weight +", "score: weigth +", "corpus.yaml:20: mixtures.main.score: "),
-    ("where: passes and w", "where: pass and w", "corpus.yaml:15: stages.again.where: "),
+    ("score: weight +", "score: weigth +", "corpus.yaml:20: mixtures.main.score: no column weigth"),
+    (
+        "where: passes and w",
+        "where: pass and w",
+        "corpus.yaml:15: stages.again.where: no column pass;",
+    ),
     # Expressions.
-    ("level = 'high'", "level = 'hihg'", "corpus.yaml:19: mixtures.main.where: "),
-    ("level = 'high'", "level = = 'high'", "corpus.yaml:19: mixtures.main.where: "),
+    (
+        "level = 'high'",
+        "level = 'hihg'",
+        "corpus.yaml:19: mixtures.main.where: 'hihg' is no value of level",
+    ),
+    ("level = 'high'", "level = = 'high'", "corpus.yaml:19: mixtures.main.where: syntax error"),
     ("passes and level = 'high'", "weight", "mixtures.main.where: should give true or false"),
     (
         "weight + again.weight",
         "level",
         "mixtures.main.score: should give a number, but gives string",
     ),
-    ("level = 'high'", "text = 'x'", "corpus.yaml:19: mixtures.main.where: "),
-    ("level = 'high'", "source = 'bokos'", "corpus.yaml:19: mixtures.main.where: "),
+    ("level = 'high'", "text = 'x'", "corpus.yaml:19: mixtures.main.where: `text` is for stages"),
+    (
+        "level = 'high'",
+        "source = 'bokos'",
+        "corpus.yaml:19: mixtures.main.where: 'bokos' is no value of so",
+    ),
     (
         "format: text",
         "format: txt",
