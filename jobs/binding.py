@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
+from pydantic import JsonValue
 
 from jobs.catalog import Column
 from jobs.parameters import (
@@ -28,6 +29,7 @@ from schemas.errors import ConfigurationError, WinnowError
 
 if TYPE_CHECKING:
     from pipeline.select.expressions import Expression
+    from pipeline.select.samplers import Sampler
 
 
 EXTRACTORS = ("resiliparse",)
@@ -52,7 +54,8 @@ class BoundMixture:
     mixture: Mixture
     where: "Expression | None"
     score: "Expression | None"
-    sampler: object
+    sampler: "Sampler | None"
+    """None only where it could not be bound, and then loading has failed."""
     tokenizer: str | None
     """Absolute, or `shipped`."""
     tokens_column: str | None
@@ -212,19 +215,20 @@ def _tokenizer_file(path: str) -> str:
     return os.path.join(path, "tokenizer.json") if os.path.isdir(path) else path
 
 
-def _sampler(mixture: Mixture, problems: list[Problem]) -> object:
-    from pipeline.select.samplers import SAMPLERS
+def _sampler(mixture: Mixture, problems: list[Problem]) -> "Sampler | None":
+    from jobs.samplers import needs_score, sampler_class
 
     method = "uniform" if mixture.score is None else "top_k"
-    given = {}
+    given: Mapping[str, JsonValue] = {}
     if mixture.sampler is not None:
         method, given = mixture.sampler.method, mixture.sampler.parameters
-    if method not in SAMPLERS:
-        text = f"no sampler '{method}'{nearest(method, sorted(SAMPLERS))}"
-        problems.append((("sampler", "method"), text))
-        return None
     try:
-        return bind(SAMPLERS[method], given)
+        kind = sampler_class(method)
+        if needs_score(method, kind) and mixture.score is None:
+            problems.append((("sampler",), f"the sampler '{method}' needs `score`"))
+        return cast("Sampler", bind(kind, given))
+    except ConfigurationError as error:
+        problems.append((("sampler", "method"), str(error)))
     except ParameterError as error:
         problems.extend((("sampler", *key), text) for key, text in error.problems)
     return None

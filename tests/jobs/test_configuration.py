@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from jobs.configuration import BoundConfiguration, load_configuration
+from pipeline.select.samplers import TopK, Uniform
 from pipeline.stages.base import File, MapStage
 from schemas.errors import ConfigurationError
 from schemas.tables import STATUSES, VALUES
@@ -204,6 +205,21 @@ MISTAKES = [
         "{method: top_k, k: 1}",
         "corpus.yaml:21: mixtures.main.sampler.k: unknown",
     ),
+    (
+        "top_k}",
+        "gumbel, temperature: 0}",
+        "corpus.yaml:21: mixtures.main.sampler: temperature must",
+    ),
+    (
+        "top_k}",
+        "gumbel, temperature: x}",
+        "21: mixtures.main.sampler.temperature: should be a numb",
+    ),
+    (
+        "    score: weight + again.weight\n",
+        "",
+        "mixtures.main.sampler: the sampler 'top_k' needs `s",
+    ),
     # Wrong types.
     ("seed: 7", "seed: '7'", 'corpus.yaml:2: seed: should be an integer, not "7"'),
     ("tokens: 1_000", "tokens: 1.5", "corpus.yaml:23: mixtures.main.tokens: should be an int"),
@@ -352,8 +368,8 @@ def test_the_sampler_follows_the_score(load: Load) -> None:
     without = load(
         ("    sampler: {method: top_k}\n", ""), ("    score: weight + again.weight\n", "")
     )
-    assert with_score.mixtures[0].sampler == load().mixtures[0].sampler
-    assert without.mixtures[0].sampler != with_score.mixtures[0].sampler
+    assert with_score.mixtures[0].sampler == TopK()
+    assert without.mixtures[0].sampler == Uniform()
 
 
 def test_budgets_in_bytes_need_no_tokenizer(load: Load) -> None:
