@@ -6,7 +6,7 @@ from jobs.configuration import BoundConfiguration
 from pipeline.io.records import ReadOptions
 from pipeline.spark.engine import PlannedStage
 from pipeline.spark.ingest import IngestOptions
-from pipeline.stages.sweep import Address
+from pipeline.io.beside import Address
 from schemas.errors import ConfigurationError
 
 

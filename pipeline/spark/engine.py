@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from pipeline.io.beside import Address, InForce
 from pipeline.io.digests import combined, text_key
 from pipeline.io.workspace import ColumnsPart, DocumentsPart, Workspace, part_key
 from pipeline.spark.tasks import Progress, run_tasks
 from pipeline.stages.base import MapStage, RelationalStage, Stage
 from pipeline.stages.fingerprint import fingerprint
-from pipeline.stages.sweep import Address, InForce, MapWork, Measured, SweepTask, expected_key, sweep
+from pipeline.stages.sweep import MapWork, Measured, SweepTask, expected_key, sweep
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

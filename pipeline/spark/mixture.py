@@ -258,7 +258,8 @@ class Selecting:
         """Fetch the selected text, order it by hash, and cut it into shards."""
         kept = self._kept(outcome.plan).persist()
         try:
-            if not (boundaries := self._boundaries(kept)):
+            boundaries = self._boundaries(kept)
+            if boundaries is None:
                 return []
             return self._shards(kept, boundaries)
         finally:
@@ -290,7 +291,7 @@ class Selecting:
         assert self._rows is not None
         return self._rows.mapInArrow(keep, from_arrow_schema(_KEPT))
 
-    def _boundaries(self, kept: "DataFrame") -> list[int]:
+    def _boundaries(self, kept: "DataFrame") -> list[int] | None:
         def histogram(batches: Batches) -> Iterator[str]:
             total = np.zeros(1 << 16, np.int64)
             for batch in batches:
@@ -304,7 +305,7 @@ class Selecting:
         for text in told(kept, histogram):
             places, sizes = json.loads(text)
             total[places] += np.array(sizes, np.int64)
-        return [] if not total.any() else list(cut_shards(total, SHARD_BYTES))
+        return None if not total.any() else cut_shards(total, SHARD_BYTES)
 
     def _shards(self, kept: "DataFrame", boundaries: Sequence[int]) -> list[Shard]:
         from pyspark.sql.pandas.types import from_arrow_schema

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.io.beside import Address, BesideReader, InForce
 from pipeline.io.digests import canonical_json
-from pipeline.io.parts import PartReader, PartWriter, find_footer
+from pipeline.io.parts import PartWriter, find_footer
 from pipeline.io.store import open_store
 from pipeline.io.workspace import ColumnsPart, DocumentsPart, columns_path
 from pipeline.select.expressions import compile_predicate
@@ -18,12 +19,13 @@ from pipeline.spark.frames import Batches, read_frame, runs, slices, told
 from pipeline.stages.base import RelationalStage
 from pipeline.stages.columns_from import ColumnsFrom, table_batches, table_files
 from pipeline.stages.exact_dedup import ExactDedup
-from pipeline.stages.sweep import Address, InForce, Measured
+from pipeline.stages.sweep import Measured
 from schemas.errors import WinnowError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+_ID = {"id": Address(None, "id")}
 _SENTINEL = -1
 """The row number that announces a part, so that a part without rows is written all the same."""
 
@@ -45,43 +47,7 @@ class RelationalWork:
     where_fields: Mapping[str, pa.Field] = field(default_factory=dict)
 
 
-class SlimReader:
-    """Reads chosen columns of one part, wherever they lie, row group by row group."""
-
-    def __init__(self, workspace: str, part: DocumentsPart, columns: Mapping[str, InForce]) -> None:
-        self._store = open_store(workspace)
-        self._part, self._columns = part, columns
-        self._open: dict[str | None, PartReader] = {}
-        self.documents = self._reader(None)
-
-    def _reader(self, stage: str | None) -> PartReader:
-        if stage not in self._open:
-            path = self._part.path
-            if stage is not None:
-                found = self._columns[stage]
-                path = columns_path(stage, found.fingerprint, self._part.part, found.key)
-            self._open[stage] = PartReader(self._store, path, self._part.ids)
-        return self._open[stage]
-
-    def __enter__(self) -> "SlimReader":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close every file."""
-        for reader in self._open.values():
-            reader.__exit__(None, None, None)
-
-    def read(self, group: int, addresses: Mapping[str, Address]) -> pa.RecordBatch:
-        """One row group under the names that the caller uses."""
-        stages: dict[str | None, list[str]] = {}
-        for address in addresses.values():
-            stages.setdefault(address.stage, []).append(address.column)
-        read = {stage: self._reader(stage).read(group, names) for stage, names in stages.items()}
-        arrays = [read[a.stage].column(a.column) for a in addresses.values()]
-        return pa.RecordBatch.from_arrays(arrays, list(addresses))
-
-
-def admitted(work: RelationalWork, reader: SlimReader, group: int) -> pa.Array | None:
+def admitted(work: RelationalWork, reader: BesideReader, group: int) -> pa.Array | None:
     """The rows of a row group that the stage's `where` admits; None for all."""
     if work.where is None:
         return None
@@ -92,8 +58,8 @@ def admitted(work: RelationalWork, reader: SlimReader, group: int) -> pa.Array |
 def _slim(spark: "SparkSession", work: RelationalWork, schema: pa.Schema) -> "DataFrame":
     def rows(number: int) -> Iterator[pa.RecordBatch]:
         start = 0
-        with SlimReader(work.workspace, work.parts[number], work.columns[number]) as reader:
-            for group in range(reader.documents.groups):
+        with BesideReader(work.workspace, work.parts[number], work.columns[number]) as reader:
+            for group in range(reader.groups):
                 batch = reader.read(group, work.reads)
                 places = pa.array(range(start, start + len(batch)), pa.int64())
                 start += len(batch)
@@ -155,13 +121,13 @@ def _write_part(work: RelationalWork, number: int, pieces: Sequence[pa.RecordBat
         found = found.filter(pc.greater_equal(found.column("row"), 0))
         schema = work.stage.schema()
         with (
-            SlimReader(work.workspace, part, work.columns[number]) as reader,
+            BesideReader(work.workspace, part, work.columns[number]) as reader,
             PartWriter(store, path, schema) as writer,
         ):
             start = 0
-            for group in range(reader.documents.groups):
+            for group in range(reader.groups):
                 batch = _complete(work, reader, group, found, start)
-                writer.write(batch, reader.documents.read(group, ["id"]).column(0))
+                writer.write(batch, reader.read(group, _ID).column(0))
                 start += len(batch)
             footer, made = writer.commit({"related": len(found)}, "relational.part")
     statistics = canonical_json(footer.statistics)
@@ -180,10 +146,10 @@ def _write_part(work: RelationalWork, number: int, pieces: Sequence[pa.RecordBat
 
 
 def _complete(
-    work: RelationalWork, reader: SlimReader, group: int, found: pa.Table, start: int
+    work: RelationalWork, reader: BesideReader, group: int, found: pa.Table, start: int
 ) -> pa.RecordBatch:
     """The columns of one row group."""
-    rows = reader.documents.group_rows(group)
+    rows = reader.rows(group)
     here = found.filter(
         pc.and_(
             pc.greater_equal(found.column("row"), start), pc.less(found.column("row"), start + rows)
@@ -195,7 +161,9 @@ def _complete(
     for item in work.stage.schema():
         column = pa.nulls(rows, item.type)
         if item.name in work.stage.defaults:
-            default = reader.documents.read(group, [work.stage.defaults[item.name]]).column(0)
+            default = reader.read(
+                group, {"": Address(None, work.stage.defaults[item.name])}
+            ).column(0)
             column = default.cast(item.type)
             if inside is not None:
                 column = pc.if_else(inside, column, pa.nulls(rows, item.type))

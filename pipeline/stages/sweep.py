@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.io.beside import Address, InForce
 from pipeline.io.digests import canonical_json
 from pipeline.io.parts import PartReader, PartWriter, find_footer
 from pipeline.io.store import Store, open_store
@@ -20,14 +21,6 @@ from schemas.errors import WinnowError
 
 LARGEST_SHARE_LOST = 0.01
 """More rows of a part than this (and more than ten) that fail a stage fail the part."""
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where a column lies: in the documents (stage None), or in a stage's column parts."""
-
-    stage: str | None
-    column: str
 
 
 @dataclass(frozen=True)
@@ -50,15 +43,6 @@ class MapWork:
     def schema(self) -> pa.Schema:
         """The columns on disk."""
         return self.stage.schema().append(pa.field(self.status, pa.string()))
-
-
-@dataclass(frozen=True)
-class InForce:
-    """A column part that an index names: enough to read it and to know its values."""
-
-    fingerprint: str
-    key: str
-    digest: str
 
 
 @dataclass(frozen=True)
@@ -176,7 +160,9 @@ class _Sweep:
         """The current row group's columns, under the names that the caller uses."""
         sources: dict[str | None, list[str]] = {}
         for address in addresses.values():
-            sources.setdefault(address.stage, []).append(address.column)
+            names = sources.setdefault(address.stage, [])
+            if address.column not in names:
+                names.append(address.column)
         batches = {stage: self._read_from(stage, names) for stage, names in sources.items()}
         arrays = [batches[a.stage].column(a.column) for a in addresses.values()]
         if not arrays:

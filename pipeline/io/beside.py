@@ -1,0 +1,69 @@
+"""Columns read beside their documents, wherever they lie."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from pipeline.io.parts import PartReader
+from pipeline.io.store import open_store
+from pipeline.io.workspace import DocumentsPart, columns_path
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a column lies: in the documents (stage None), or in a stage's column parts."""
+
+    stage: str | None
+    column: str
+
+
+@dataclass(frozen=True)
+class InForce:
+    """A column part that an index names: enough to read it and to know its values."""
+
+    fingerprint: str
+    key: str
+    digest: str
+
+
+class BesideReader:
+    """Chosen columns of one part, row group by row group."""
+
+    def __init__(self, workspace: str, part: DocumentsPart, columns: Mapping[str, InForce]) -> None:
+        self._store = open_store(workspace)
+        self._part, self._columns = part, columns
+        self._open: dict[str | None, PartReader] = {}
+        self.groups = self._reader(None).groups
+
+    def _reader(self, stage: str | None) -> PartReader:
+        if stage not in self._open:
+            path = self._part.path
+            if stage is not None:
+                found = self._columns[stage]
+                path = columns_path(stage, found.fingerprint, self._part.part, found.key)
+            self._open[stage] = PartReader(self._store, path, self._part.ids)
+        return self._open[stage]
+
+    def __enter__(self) -> "BesideReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close every file."""
+        for reader in self._open.values():
+            reader.__exit__(None, None, None)
+
+    def rows(self, group: int) -> int:
+        """How many rows a row group has."""
+        return self._reader(None).group_rows(group)
+
+    def read(self, group: int, addresses: Mapping[str, Address]) -> pa.RecordBatch:
+        """One row group under the names that the caller uses."""
+        stages: dict[str | None, list[str]] = {}
+        for address in addresses.values():
+            names = stages.setdefault(address.stage, [])
+            if address.column not in names:
+                names.append(address.column)
+        read = {stage: self._reader(stage).read(group, names) for stage, names in stages.items()}
+        arrays = [read[a.stage].column(a.column) for a in addresses.values()]
+        return pa.RecordBatch.from_arrays(arrays, list(addresses))

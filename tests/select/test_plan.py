@@ -1,0 +1,174 @@
+"""Selection against a brute-force oracle, and the laws that it keeps."""
+
+import json
+import random
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.select.plan import Plan, Selection, Summary
+from pipeline.select.quotas import apportion, quotas
+from pipeline.select.samplers import Gumbel, Sampler, TopK, Uniform, draws
+from schemas.errors import WinnowError
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string()),
+        pa.field("n_bytes", pa.int64()),
+        pa.field("n_tokens", pa.int64()),
+        pa.field("score", pa.float64()),
+        pa.field("source", pa.string()),
+    ]
+)
+Row = tuple[str, int, float, str]
+ROWS = st.lists(
+    st.tuples(
+        st.integers(1, 50), st.sampled_from([0.0, 0.5, 0.5, 1.0, -3.0, 7.25]), st.sampled_from("abc")
+    ),
+    max_size=60,
+)
+
+
+def batch(rows: list[tuple[int, float, str]]) -> pa.RecordBatch:
+    records = [
+        {"id": f"{i:032x}", "n_bytes": 9 * t, "n_tokens": t, "score": s, "source": c}
+        for i, (t, s, c) in enumerate(rows)
+    ]
+    return pa.RecordBatch.from_pylist(records, SCHEMA)
+
+
+def selection(sampler: Sampler, budget: int | None, **more: object) -> Selection:
+    catalogue = {item.name: item for item in SCHEMA}
+    parts = {"strata": ("source",), "tokens_column": "n_tokens", "score": "score", **more}
+    return Selection(catalogue, sampler, 7, budget=budget, **parts)  # type: ignore[arg-type]
+
+
+def choose(chosen: Selection, batches: list[pa.RecordBatch]) -> tuple[Plan, dict[str, int]]:
+    """The documented loop, over any cut in batches."""
+    prepared = [chosen.prepare(b)[0] for b in batches]
+    focus = chosen.start()
+    while True:
+        total = sum((chosen.summarise(b, focus) for b in prepared), Summary())
+        step = chosen.refine(Summary.from_json(json.loads(json.dumps(total.to_json()))), focus)
+        if isinstance(step, Plan):
+            break
+        focus = step
+    kept = {}
+    for b in prepared:
+        for name, copies in zip(b.column("id").to_pylist(), chosen.keep(b, step), strict=True):
+            kept[name] = int(copies)
+    return step, kept
+
+
+def oracle(chosen: Selection, rows: pa.RecordBatch) -> dict[str, int]:
+    """Sort each stratum; take the longest prefix that fits."""
+    ids = rows.column("id")
+    keys = chosen.sampler.keys(rows.column("score").to_numpy(), draws(7, "sample", ids))
+    ties = draws(7, "tie", ids)
+    available: dict[str, int] = {}
+    strata: dict[str, list[tuple[float, int, str, int]]] = {}
+    for i, record in enumerate(rows.to_pylist()):
+        name = json.dumps([record["source"]])
+        available[name] = available.get(name, 0) + record["n_tokens"]
+        place = (float(keys[i]), int(ties[i]), record["id"], record["n_tokens"])
+        strata.setdefault(name, []).append(place)
+    assert chosen.budget is not None
+    wanted = quotas(available, chosen.budget, chosen.quotas, "redistribute")
+    kept = dict.fromkeys(ids.to_pylist(), 0)
+    for name, places in strata.items():
+        left = wanted[name]
+        for _, _, document, tokens in sorted(places, reverse=True):
+            if tokens > left:
+                break
+            left -= tokens
+            kept[document] = 1
+    return kept
+
+
+@pytest.mark.parametrize("sampler", [Uniform(), TopK(), Gumbel(temperature=0.5)])
+@settings(max_examples=60, deadline=None)
+@given(rows=ROWS, budget=st.integers(1, 900), cuts=st.integers(1, 5), kind=st.booleans())
+def test_plan_is_the_oracles_for_any_cut(
+    sampler: Sampler, rows: list[tuple[int, float, str]], budget: int, cuts: int, kind: bool
+) -> None:
+    chosen = selection(sampler, budget, quotas="equal" if kind else "proportional")
+    whole = batch(rows)
+    shuffled = whole.take(
+        pa.array(random.Random(budget).sample(range(len(rows)), len(rows)), pa.int64())
+    )
+    pieces = [shuffled.slice(i, cuts) for i in range(0, len(rows), cuts)]
+    plan, kept = choose(chosen, pieces)
+    assert kept == oracle(chosen, whole)
+    assert all(cut.achieved <= (cut.wanted or 0) for cut in plan.strata)
+    assert sum(cut.achieved for cut in plan.strata) <= budget
+    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+
+
+def test_without_a_budget_everything_eligible_is_taken() -> None:
+    _, kept = choose(selection(TopK(), None), [batch([(1, 1.0, "a"), (2, 2.0, "b")])])
+    assert set(kept.values()) == {1}
+
+
+def test_repeats_are_whole_copies_and_a_prefix() -> None:
+    chosen = selection(TopK(), 25, shortfall="repeat", max_repeats=3, strata=())
+    plan, kept = choose(chosen, [batch([(5, 1.0, "a"), (5, 2.0, "a")])])
+    assert kept == {f"{0:032x}": 2, f"{1:032x}": 3}
+    assert plan.strata[0].achieved == 25
+
+
+def test_a_shortfall_can_be_an_error() -> None:
+    chosen = selection(TopK(), 100, shortfall="fail")
+    with pytest.raises(WinnowError, match=r"wants 100 of 5"):
+        choose(chosen, [batch([(5, 1.0, "a")])])
+
+
+def test_redistribution_goes_on_until_none_is_short() -> None:
+    assert quotas({"a": 10, "b": 100, "c": 1000}, 600, "equal", "redistribute") == {
+        "a": 10,
+        "b": 100,
+        "c": 490,
+    }
+    assert quotas({"a": 10}, 50, "equal", "redistribute") == {"a": 10}
+
+
+@given(st.integers(0, 10**9), st.dictionaries(st.text(max_size=3), st.integers(1, 10**6), min_size=1))
+def test_apportionment_is_exact(total: int, weights: dict[str, int]) -> None:
+    from fractions import Fraction
+
+    given_ = apportion(total, {key: Fraction(value) for key, value in weights.items()})
+    assert sum(given_.values()) == total
+    whole = sum(weights.values())
+    assert all(abs(given_[k] - total * w / whole) <= 1 for k, w in weights.items())
+
+
+def test_adding_a_document_moves_only_the_margin() -> None:
+    rows = [(10, float(i), "a") for i in range(20)]
+    chosen = selection(Gumbel(temperature=3.0), 100)
+    _, before = choose(chosen, [batch(rows)])
+    _, after = choose(chosen, [batch([*rows, (10, 25.0, "a")])])
+    changed = [name for name in before if before[name] != after[name]]
+    assert len(changed) <= 1
+
+
+def test_gumbel_follows_its_weights() -> None:
+    """First places over many seeds against softmax(score / T): chi-square, 2 degrees of freedom."""
+    scores = np.array([0.0, 0.5, 1.0])
+    ids = pa.array([f"{i:032x}" for i in range(3)])
+    sampler = Gumbel(temperature=0.7)
+    wins = np.zeros(3)
+    for seed in range(3000):
+        wins[np.argmax(sampler.keys(scores, draws(seed, "sample", ids)))] += 1
+    weights = np.exp(scores / 0.7)
+    expected = 3000 * weights / weights.sum()
+    assert float(((wins - expected) ** 2 / expected).sum()) < 13.8
+
+
+def test_uniform_treats_all_alike() -> None:
+    ids = pa.array([f"{i:032x}" for i in range(4)])
+    wins = np.zeros(4)
+    for seed in range(3000):
+        wins[np.argmax(draws(seed, "tie", ids))] += 1
+    assert float(((wins - 750) ** 2 / 750).sum()) < 16.3
