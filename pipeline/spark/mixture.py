@@ -11,9 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.export.manifest import build_manifest, write_manifest
 from pipeline.export.shards import Shard, ShardWriter, cut_shards, mixture_schema, shard_of
 from pipeline.io.beside import Address, BesideReader, InForce
 from pipeline.io.digests import canonical_json, combined, text_key
+from pipeline.io.faults import fault
 from pipeline.io.store import open_store
 from pipeline.io.workspace import DocumentsPart, Workspace
 from pipeline.select.plan import Plan, Selection, Summary
@@ -123,18 +125,24 @@ def make_mixture(
     manifest = f"mixtures/{plan.name}/manifest.json"
     store = workspace.store
     if store.exists(record) and store.exists(manifest):
-        content = store.read(manifest)
-        if json.loads(store.read(record))["manifest"] == text_key(content.decode()):
-            return MixtureFigures(plan.name, False, json.loads(content))
+        there = store.read(manifest)
+        if json.loads(store.read(record))["manifest"] == text_key(there.decode()):
+            return MixtureFigures(plan.name, False, json.loads(there))
     source = _source(workspace, plan)
     with Selecting(session(), source, progress) as selecting:
         outcome = selecting.plan()
         shards = selecting.write(outcome)
-    from pipeline.spark.told import tell_manifest
-
-    content = tell_manifest(workspace, plan, outcome, shards)
-    from pipeline.io.faults import fault
-
+    built = build_manifest(
+        workspace,
+        plan.name,
+        plan.config,
+        plan.seed,
+        plan.tokenizer,
+        outcome.funnel,
+        outcome.plan,
+        shards,
+    )
+    content = write_manifest(store, f"mixtures/{plan.name}", built)
     fault("write.record.before")
     store.replace(record, canonical_json({"manifest": text_key(content)}).encode())
     fault("write.record.after")
