@@ -1,11 +1,18 @@
 """From a checked configuration to what the engine works on."""
 
 from collections.abc import Collection
+from pathlib import Path
+from typing import cast
 
+from jobs.binding import BoundMixture
 from jobs.configuration import BoundConfiguration
 from pipeline.io.records import ReadOptions
+from pipeline.select.plan import Selection
+from pipeline.select.samplers import Sampler
 from pipeline.spark.engine import PlannedStage
 from pipeline.spark.ingest import IngestOptions
+from pipeline.spark.mixture import MixturePlan
+from pipeline.stages.fingerprint import digest_of
 from pipeline.io.beside import Address
 from schemas.errors import ConfigurationError
 
@@ -71,3 +78,47 @@ def ingest_options(
         if source.name in sources
     }
     return IngestOptions(config.part_bytes, config.max_rejects, accept_changes, read)
+
+
+def planned_mixture(bound: BoundConfiguration, mixture: BoundMixture) -> MixturePlan:
+    """A mixture as the engine makes it."""
+    frame = mixture.mixture
+    addresses = {n: Address(c.stage, c.stored) for n, c in bound.columns.items()}
+    selection = Selection(
+        catalogue={name: column.field for name, column in bound.columns.items()},
+        sampler=cast("Sampler", mixture.sampler),
+        seed=bound.config.seed,
+        where=frame.where,
+        score=frame.score,
+        unique=frame.unique,
+        strata=frame.strata,
+        quotas=frame.quotas,
+        budget=frame.tokens,
+        shortfall=frame.shortfall,
+        max_repeats=frame.max_repeats,
+        tokens_column=mixture.tokens_column,
+        budget_unit=frame.budget_unit,
+    )
+    documents = ("text", "url", "source", "source_id", *bound.config.mapped, "metadata")
+    written = (*documents, "n_bytes", *selection.columns)
+    return MixturePlan(
+        frame.name,
+        frame.model_dump(mode="json", exclude_defaults=True),
+        bound.config.seed,
+        selection,
+        addresses,
+        {name: bound.columns[name].field.type for name in dict.fromkeys(written)},
+        mixture.tokens_column,
+        _tokenizer(mixture.tokenizer),
+    )
+
+
+def _tokenizer(path: str | None) -> dict[str, str] | None:
+    """Name and digest of whose tokens are counted; no path of this machine."""
+    if path is None:
+        return None
+    from pipeline.stages.tokens import tokenizer_file
+
+    file = tokenizer_file(path)
+    name = "shipped" if path == "shipped" else Path(path).name
+    return {"name": name, "sha256": digest_of(file)}

@@ -1,0 +1,108 @@
+"""The command line. Commands are imported when they run, so that help answers at once."""
+
+import argparse
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from schemas.errors import ConfigurationError, WinnowError
+
+DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with the nearest name for one that is not there."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line and exit with status 2."""
+        names = [option for action in self._actions for option in action.option_strings]
+        names += [str(c) for action in self._actions for c in action.choices or ()]
+        for word in sys.argv[1:]:
+            near = difflib.get_close_matches(word.partition("=")[0], names, 1, 0.6)
+            if near and near[0] != word and word in message:
+                message += f"; did you mean {near[0]}?"
+                break
+        self.exit(WRONG, f"winnow: {message}\n(see {self.prog} --help)\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their arguments."""
+    top = _Parser(prog="winnow", description="From a raw corpus to a mixture that a trainer loads.")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("--log-format", choices=("text", "json"), default="text")
+        return command
+
+    def config(command: argparse.ArgumentParser) -> None:
+        command.add_argument("config", metavar="CONFIG", help="the configuration file")
+        command.add_argument("--set", action="append", default=[], metavar="a.b=c")
+        command.add_argument("--master", metavar="URL", help="Spark's master")
+        command.add_argument("--json", action="store_true", help="print JSON")
+
+    init = add("init", "write a commented corpus.yaml to start from")
+    init.add_argument("directory", metavar="DIR")
+    run_ = add("run", "ingest, measure, select and write what is not done yet")
+    config(run_)
+    run_.add_argument("--until", metavar="STAGE", help="stop after this stage")
+    run_.add_argument("--only", metavar="STAGE", help="this stage, and what it reads")
+    run_.add_argument("--dry-run", action="store_true", help="say what there is to do")
+    run_.add_argument("--accept-changes", action="store_true", help="go on with changed inputs")
+    select = add("select", "redo a selection")
+    config(select)
+    select.add_argument("--mixture", metavar="NAME")
+    select.add_argument("--dry-run", action="store_true", help="achieved against wanted tokens")
+    status = add("status", "what is done, what is stale, counts, rejects, sizes")
+    status.add_argument("place", metavar="CONFIG|WORKSPACE")
+    status.add_argument("--json", action="store_true", help="print JSON")
+    table = add("table", "columns, joined, as one file")
+    table.add_argument("workspace", metavar="WORKSPACE")
+    table.add_argument("--columns", metavar="a,b,c")
+    table.add_argument("--where", metavar="EXPR")
+    table.add_argument("-o", "--output", required=True, metavar="FILE.parquet|.csv|.jsonl")
+    sample = add("sample", "documents at each level or quantile of a column")
+    sample.add_argument("workspace", metavar="WORKSPACE")
+    sample.add_argument("--by", required=True, metavar="COLUMN")
+    sample.add_argument("-n", type=int, default=20, metavar="N")
+    explain = add("explain", "why a document is in a mixture, or not")
+    explain.add_argument("workspace", metavar="WORKSPACE")
+    explain.add_argument("id", metavar="ID", help="a document's id, or the beginning of it")
+    verify = add("verify", "check everything that a manifest says")
+    verify.add_argument("mixture", metavar="MIXTURE")
+    verify.add_argument("--workspace", metavar="W", help="check the documents against it too")
+    clean = add("clean", "delete what no index names any more")
+    clean.add_argument("workspace", metavar="WORKSPACE")
+    clean.add_argument("--dry-run", action="store_true", help="say what would go")
+    clean.add_argument("--all", action="store_true", help="what is younger than an hour too")
+    return top
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command; the exit status. No traceback for what a user can cause."""
+    arguments = parser().parse_args(words)
+    try:
+        module = importlib.import_module(f"jobs.commands.{arguments.command}")
+        return int(getattr(module, arguments.command)(arguments))
+    except ConfigurationError as error:
+        return _told(error, WRONG)
+    except WinnowError as error:
+        return _told(error, FAILED)
+    except KeyboardInterrupt:
+        print("winnow: interrupted; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except OSError as error:
+        named = f"{error.filename}: " if error.filename else ""
+        print(f"winnow: {named}{error.strerror or error}", file=sys.stderr)
+        return FAILED
+
+
+def _told(error: Exception, status: int) -> int:
+    print(f"winnow: {error}", file=sys.stderr)
+    return status

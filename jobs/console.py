@@ -1,0 +1,166 @@
+"""What a run says of itself: a bar on a terminal, lines elsewhere, JSON on request."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+    from jobs.commands.run import RunFigures
+
+
+class Console:
+    """Progress on standard error, results on standard output."""
+
+    def __init__(self, log_format: str = "text") -> None:
+        self._json = log_format == "json"
+        self._bar: Bar | None = None
+        self._label = ""
+        self._tasks = self._size = 0
+        self._began = self._told = 0.0
+
+    def log(self, event: str, **figures: object) -> None:
+        """One line of the log."""
+        if self._json:
+            moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            line = json.dumps({"time": moment, "event": event, **figures}, default=str)
+        else:
+            told = " ".join(f"{name}={value}" for name, value in figures.items())
+            line = f"{time.strftime('%H:%M:%S')} {event} {told}".rstrip()
+        print(line, file=sys.stderr, flush=True)
+
+    def start(self, label: str, tasks: int, size: int) -> None:
+        """A step of so many tasks and bytes begins."""
+        self._label, self._tasks, self._size = label, tasks, size
+        self._began = self._told = time.monotonic()
+        if self._json or not sys.stderr.isatty():
+            self.log(label, tasks=tasks, mb=round(size / 1e6, 1))
+            return
+        from rich.console import Console as Terminal
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=Terminal(stderr=True),
+            transient=True,
+        )
+        self._bar.start()
+        self._bar.add_task(label, total=max(size, 1), rate="")
+
+    def advance(self, tasks: int, size: int) -> None:
+        """So many tasks and bytes are done in all."""
+        spent = max(time.monotonic() - self._began, 1e-3)
+        rate = f"{size / 1e6 / spent:.1f} MB/s"
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=size, rate=rate)
+        elif time.monotonic() - self._told > 10:
+            self._told = time.monotonic()
+            left = f"{spent * (self._size - size) / size:.0f}s" if size else "?"
+            self.log(self._label, done=f"{tasks}/{self._tasks}", rate=rate, left=left)
+
+    def finish(self) -> None:
+        """The step has ended, well or not."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def table(self, title: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """A table on standard output; as JSON, one object a row."""
+        if self._json:
+            for row in rows:
+                print(json.dumps({"table": title, **dict(zip(head, row, strict=True))}, default=str))
+            return
+        cells = [[_shown(value) for value in row] for row in rows]
+        widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+        print(f"\n{title}")
+        for line in ([*head], *cells):
+            padded = [
+                text.ljust(width) if index == 0 else text.rjust(width)
+                for index, (text, width) in enumerate(zip(line, widths, strict=True))
+            ]
+            print("  " + "  ".join(padded).rstrip())
+
+    def say(self, text: str) -> None:
+        """A line on standard output, left out where that is JSON."""
+        if not self._json:
+            print(text)
+
+    def run_summary(self, workspace: str, figures: "RunFigures") -> None:
+        """What a run did, and what to look at next."""
+        sources = figures.ingest.sources.values()
+        self.table(
+            "sources",
+            ("source", "files", "records", "documents", "passed over", "rejects", "MB text"),
+            [
+                (
+                    s.source,
+                    s.files,
+                    s.records,
+                    s.documents,
+                    s.passed_over.total(),
+                    s.rejects.total(),
+                    round(s.bytes / 1e6, 2),
+                )
+                for s in sources
+            ],
+        )
+        size = sum(s.bytes for s in sources) / 1e6
+        self.table(
+            "stages",
+            ("stage", "documents", "measured", "skipped", "failed", "new rows", "seconds", "MB/s"),
+            [
+                (
+                    s.name,
+                    s.documents,
+                    s.measured,
+                    s.skipped,
+                    s.failed,
+                    s.computed,
+                    round(s.seconds, 1),
+                    round(size / s.seconds, 1) if s.computed and s.seconds > 0.05 else None,
+                )
+                for s in figures.stages
+            ],
+        )
+        for mixture in figures.mixtures:
+            self.mixture(workspace, mixture.name, mixture.manifest, mixture.made)
+        self.say(
+            f"\ndone in {figures.seconds:.1f} s, of which Spark's start {figures.spark_seconds:.1f} s"
+        )
+        for mixture in figures.mixtures:
+            self.say(f"look at   {workspace}/mixtures/{mixture.name}/README.md")
+            self.say(f"check it  winnow verify {workspace}/mixtures/{mixture.name}")
+        self.say(f"read some winnow sample {workspace} --by COLUMN -n 20")
+
+    def mixture(self, workspace: str, name: str, manifest: "Any", made: bool) -> None:
+        """A mixture's funnel and strata."""
+        self.table(
+            f"mixture {name}: from records to rows",
+            ("step", "documents", "tokens"),
+            [(s["step"], s["documents"], s["tokens"]) for s in manifest["funnel"]],
+        )
+        names = ("stratum", "wanted", "available", "achieved", "achieved_documents")
+        self.table(
+            f"mixture {name}: strata",
+            ("stratum", "wanted", "available", "achieved", "documents"),
+            [[cut[n] for n in names] for cut in manifest["strata"]],
+        )
+        totals = manifest["totals"]
+        self.say(
+            f"\nmixture {name}: {totals['documents']:,} documents, {totals['tokens']:,} tokens, "
+            f"{len(manifest['shards'])} shards" + ("" if made else " (unchanged)")
+        )
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value)
