@@ -1,0 +1,70 @@
+"""Token counts, by any Hugging Face tokenizer."""
+
+import json
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import pyarrow as pa
+
+from pipeline.stages.base import File, MapStage
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+SHIPPED = Path(__file__).parent.parent / "data" / "tokenizer.json"
+"""The tokenizer that comes with Winnow: a byte-level BPE, trained on the bundled sample."""
+
+
+def tokenizer_file(path: str) -> str:
+    """The tokenizer.json that a parameter names: `shipped`, a file, or a directory with one."""
+    if path == "shipped":
+        return str(SHIPPED)
+    return os.path.join(path, "tokenizer.json") if os.path.isdir(path) else path
+
+
+@lru_cache(maxsize=4)
+def load_tokenizer(path: str) -> "Tokenizer":
+    """The tokenizer, with its special tokens left out of the text's vocabulary."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from tokenizers import Tokenizer
+
+    content = json.loads(Path(tokenizer_file(path)).read_text(encoding="utf-8"))
+    # A special token's characters in a document are text like any other.
+    content["added_tokens"] = [t for t in content.get("added_tokens", []) if not t.get("special")]
+    content["truncation"] = content["padding"] = None
+    return Tokenizer.from_str(json.dumps(content))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tokens(MapStage):
+    """How many tokens a text has, without special tokens."""
+
+    kind: ClassVar[str] = "tokens"
+    version: ClassVar[int] = 1
+    reads: ClassVar[tuple[str, ...]] = ("text",)
+    libraries: ClassVar[tuple[str, ...]] = ("tokenizers",)
+
+    tokenizer: File = "shipped"
+
+    def schema(self) -> pa.Schema:
+        """n_tokens: integer."""
+        return pa.schema([pa.field("n_tokens", pa.int64())])
+
+    def check(self) -> None:
+        """The tokenizer must load."""
+        try:
+            load_tokenizer(self.tokenizer)
+        except Exception as error:
+            raise ValueError(f"tokenizer: {self.tokenizer} can't be loaded: {error}") from error
+
+    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Count the tokens of each text."""
+        tokenizer = load_tokenizer(self.tokenizer)
+        counts = [
+            len(tokenizer.encode(text, add_special_tokens=False).ids)
+            for text in batch.column("text").to_pylist()
+        ]
+        return pa.record_batch([pa.array(counts, pa.int64())], ["n_tokens"])
