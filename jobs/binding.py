@@ -208,11 +208,9 @@ def _tokens_column(
 
 
 def _same_tokenizer(one: str, other: str) -> bool:
-    return _tokenizer_file(one) == _tokenizer_file(other)
+    from pipeline.stages.tokens import tokenizer_file
 
-
-def _tokenizer_file(path: str) -> str:
-    return os.path.join(path, "tokenizer.json") if os.path.isdir(path) else path
+    return os.path.realpath(tokenizer_file(one)) == os.path.realpath(tokenizer_file(other))
 
 
 def _sampler(mixture: Mixture, problems: list[Problem]) -> "Sampler | None":
