@@ -80,6 +80,11 @@ class Tally:
         counts = {name: Counter(told[name]) for name in ("passed_over", "rejects")}
         return cls(**{**told, **counts})
 
+    def told(self) -> dict[str, object]:
+        """As JSON has it."""
+        counts = {name: dict(sorted(getattr(self, name).items())) for name in ("passed_over", "rejects")}
+        return {**vars(self), **counts}
+
     def count(self, outcome: Outcome) -> None:
         """Count one outcome."""
         self.records += 1
@@ -184,7 +189,7 @@ class _Pieces:
             self._rejects = []
         if self._writer is None:
             return
-        tallies = [asdict(tally) for tally in self.tallies]
+        tallies = [tally.told() for tally in self.tallies]
         told = canonical_json({"tallies": tallies, "bytes": self._part_bytes})
         with self._writer as writer:
             footer, made = writer.commit({"told": told}, "ingest.part")
@@ -276,7 +281,7 @@ def run_ingest_task(task: IngestTask) -> dict[str, object]:
     record: Mapping[str, object] = {
         "task": task.task,
         "parts": [asdict(part) for part in pieces.parts],
-        "tallies": [asdict(tally) for tally in pieces.tallies],
+        "tallies": [tally.told() for tally in pieces.tallies],
     }
     fault("ingest.task.before")
     store.create(task.record, canonical_json(record).encode())
