@@ -69,7 +69,10 @@ def write_pages() -> None:
     """Wikipedia pages as a web archive."""
     with (SHARED / "extract/dclm-html.tar.zst").open("rb") as file:
         content = zstandard.ZstdDecompressor().stream_reader(file).read()
-    with (HERE / "pages.warc.gz").open("wb") as out, tarfile.open(fileobj=io.BytesIO(content)) as tar:
+    with (
+        (HERE / "pages.warc.gz").open("wb") as out,
+        tarfile.open(fileobj=io.BytesIO(content)) as tar,
+    ):
         writer = WARCWriter(out, gzip=True)
         for member in sorted(tar.getmembers(), key=lambda m: m.name):
             name = Path(member.name).name

@@ -14,9 +14,8 @@ OUT = Path(__file__).parents[1] / "pipeline" / "data" / "tokenizer.json"
 
 def texts() -> Iterator[str]:
     """Every text of the sample but the web pages."""
-    files = (gzip.open(SAMPLE / "library.jsonl.gz"), (SAMPLE / "notes.jsonl").open("rb"))
-    for file in files:
-        with file:
+    for path in (SAMPLE / "library.jsonl.gz", SAMPLE / "notes.jsonl"):
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
             for line in file:
                 if line.startswith(b"{"):
                     yield json.loads(line).get("text", "")

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -74,7 +74,9 @@ class Console:
         """A table on standard output; as JSON, one object a row."""
         if self._json:
             for row in rows:
-                print(json.dumps({"table": title, **dict(zip(head, row, strict=True))}, default=str))
+                print(
+                    json.dumps({"table": title, **dict(zip(head, row, strict=True))}, default=str)
+                )
             return
         cells = [[_shown(value) for value in row] for row in rows]
         widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
@@ -90,6 +92,15 @@ class Console:
         """A line on standard output, left out where that is JSON."""
         if not self._json:
             print(text)
+
+    def outlook(self, steps: Sequence[Mapping[str, object]], as_json: bool) -> None:
+        """What a run would do."""
+        if as_json:
+            print(json.dumps(list(steps)))
+            return
+        head = ("step", "files", "parts", "documents", "bytes")
+        rows = [[step.get(name) for name in head] for step in steps]
+        self.table("to do", head, rows)
 
     def run_summary(self, workspace: str, figures: "RunFigures") -> None:
         """What a run did, and what to look at next."""
@@ -131,7 +142,7 @@ class Console:
         for mixture in figures.mixtures:
             self.mixture(workspace, mixture.name, mixture.manifest, mixture.made)
         self.say(
-            f"\ndone in {figures.seconds:.1f} s, of which Spark's start {figures.spark_seconds:.1f} s"
+            f"\ndone in {figures.seconds:.1f} s, Spark's start {figures.spark_seconds:.1f} s of it"
         )
         for mixture in figures.mixtures:
             self.say(f"look at   {workspace}/mixtures/{mixture.name}/README.md")

@@ -6,6 +6,7 @@ from typing import cast
 
 from jobs.binding import BoundMixture
 from jobs.configuration import BoundConfiguration
+from pipeline.io.beside import Address
 from pipeline.io.records import ReadOptions
 from pipeline.select.plan import Selection
 from pipeline.select.samplers import Sampler
@@ -13,7 +14,6 @@ from pipeline.spark.engine import PlannedStage
 from pipeline.spark.ingest import IngestOptions
 from pipeline.spark.mixture import MixturePlan
 from pipeline.stages.fingerprint import digest_of
-from pipeline.io.beside import Address
 from schemas.errors import ConfigurationError
 
 
@@ -38,9 +38,7 @@ def planned_stages(
     for name in names:
         stage = stages[name]
         used = stage.where_expression.columns if stage.where_expression else ()
-        planned.append(
-            PlannedStage(name, stage.stage, stage.where, tuple(used), addresses, fields)
-        )
+        planned.append(PlannedStage(name, stage.stage, stage.where, tuple(used), addresses, fields))
     return planned
 
 

@@ -25,10 +25,40 @@ _THREE = (
 LANGUAGES: tuple[str, ...] = ("und", *_TWO.split(), *_THREE.split())
 """ISO 639-1 codes, and ISO 639-3 codes of languages that have none of those; und when unsure."""
 
-SCRIPTS: tuple[str, ...] = tuple(
-    (
-        "Latn Grek Cyrl Armn Hebr Arab Syrc Thaa Deva Beng Guru Gujr Orya Taml Telu Knda Mlym Sinh "
-        "Thai Laoo Tibt Mymr Geor Hang Ethi Cher Cans Khmr Mong Hira Kana Hani Bopo Zyyy"
-    ).split()
+SCRIPTS: tuple[str, ...] = (
+    "Latn",
+    "Grek",
+    "Cyrl",
+    "Armn",
+    "Hebr",
+    "Arab",
+    "Syrc",
+    "Thaa",
+    "Deva",
+    "Beng",
+    "Guru",
+    "Gujr",
+    "Orya",
+    "Taml",
+    "Telu",
+    "Knda",
+    "Mlym",
+    "Sinh",
+    "Thai",
+    "Laoo",
+    "Tibt",
+    "Mymr",
+    "Geor",
+    "Hang",
+    "Ethi",
+    "Cher",
+    "Cans",
+    "Khmr",
+    "Mong",
+    "Hira",
+    "Kana",
+    "Hani",
+    "Bopo",
+    "Zyyy",
 )
 """ISO 15924 codes; Zyyy where a text has no letters of any of the others."""

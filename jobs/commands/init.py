@@ -11,8 +11,10 @@ def init(arguments: argparse.Namespace) -> int:
     """Write corpus.yaml; never over one that is there."""
     path = Path(arguments.directory, "corpus.yaml")
     if path.exists():
-        raise ConfigurationError(f"{path} is there already; remove it first, or name another folder")
+        raise ConfigurationError(
+            f"{path} is there already; remove it first, or name another folder"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(template.TEMPLATE, encoding="utf-8")
+    template.write_template(arguments.directory)
     print(f"wrote {path}; edit it, then: winnow run {path}")
     return 0

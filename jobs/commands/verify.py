@@ -2,7 +2,8 @@
 
 import argparse
 
-from pipeline.export.verify import read_manifest, verify as check
+from pipeline.export.verify import read_manifest
+from pipeline.export.verify import verify as check
 
 
 def verify(arguments: argparse.Namespace) -> int:

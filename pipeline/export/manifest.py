@@ -40,7 +40,11 @@ def build_manifest(
     stages = [record for s in workspace.stages() if (record := workspace.stage(s))]
     funnel = [
         {"step": "records", "documents": sum(item["records"] for item in inputs), "tokens": None},
-        {"step": "documents", "documents": sum(item["documents"] for item in inputs), "tokens": None},
+        {
+            "step": "documents",
+            "documents": sum(item["documents"] for item in inputs),
+            "tokens": None,
+        },
     ]
     funnel += [
         {
@@ -56,9 +60,7 @@ def build_manifest(
     told = [shard.to_json() for shard in shards]
     selection = plan.to_json()
     documents = sum(shard.rows for shard in shards)
-    unique = sum(
-        min(cut.achieved_documents, cut.available_documents) for cut in plan.strata
-    )
+    unique = sum(min(cut.achieved_documents, cut.available_documents) for cut in plan.strata)
     return {
         "schema_version": SCHEMA_VERSION,
         "name": name,

@@ -41,7 +41,8 @@ def read_manifest(location: str) -> dict[str, Any]:
     version = manifest.get("schema_version") if isinstance(manifest, dict) else None
     if version != SCHEMA_VERSION:
         raise ConfigurationError(
-            f"{location}/manifest.json has schema_version {version}; this Winnow reads {SCHEMA_VERSION}"
+            f"{location}/manifest.json has schema_version {version}; "
+            f"this Winnow reads {SCHEMA_VERSION}"
         )
     return dict(manifest)
 
@@ -62,7 +63,18 @@ def verify(location: str, workspace: str | None = None) -> list[Problem]:
         size += shard["bytes"]
         if found is not None:
             ids.append(found)
-    totals = {"documents": rows, "tokens": tokens, "bytes": size}
+    problems += _check_sums(manifest, {"documents": rows, "tokens": tokens, "bytes": size})
+    every = np.concatenate(ids) if ids else np.zeros(0, "S40")
+    if len(np.unique(every)) != len(every):
+        problems.append(Problem("manifest.json", "a document and copy stands in the shards twice"))
+    if workspace is not None:
+        problems += _check_ids(workspace, every)
+    return problems
+
+
+def _check_sums(manifest: Mapping[str, Any], totals: Mapping[str, int]) -> list[Problem]:
+    """Whether totals, strata and digest fit the shards that the manifest names."""
+    problems = []
     for name, value in totals.items():
         if manifest["totals"][name] != value:
             told = f"totals.{name} is {manifest['totals'][name]}, the shards sum to {value}"
@@ -70,16 +82,13 @@ def verify(location: str, workspace: str | None = None) -> list[Problem]:
     if manifest["selection"].get("strata") != manifest["strata"]:
         problems.append(Problem("manifest.json", "strata and selection differ"))
     achieved = sum(cut["achieved_documents"] for cut in manifest["strata"])
-    if achieved != rows:
-        told = f"the strata's achieved documents sum to {achieved}, the shards' rows to {rows}"
+    if achieved != totals["documents"]:
+        told = (
+            f"the strata's documents sum to {achieved}, the shards' rows to {totals['documents']}"
+        )
         problems.append(Problem("manifest.json", told))
     if mixture_digest(manifest["shards"], manifest["selection"]) != manifest["mixture_digest"]:
         problems.append(Problem("manifest.json", "mixture_digest does not fit the shards and plan"))
-    every = np.concatenate(ids) if ids else np.zeros(0, "S40")
-    if len(np.unique(every)) != len(every):
-        problems.append(Problem("manifest.json", "a document and copy stands in the shards twice"))
-    if workspace is not None:
-        problems += _check_ids(workspace, every)
     return problems
 
 
@@ -100,9 +109,7 @@ def _missing_keys(manifest: Mapping[str, Any]) -> list[Problem]:
     return problems
 
 
-def _check_shard(
-    store: Store, shard: Mapping[str, Any]
-) -> tuple[np.ndarray | None, list[Problem]]:
+def _check_shard(store: Store, shard: Mapping[str, Any]) -> tuple[np.ndarray | None, list[Problem]]:
     """The shard's ids with their copies, and what is wrong with it."""
     path = str(shard["path"])
     problems = []

@@ -44,7 +44,7 @@ class _ColumnDigest:
         self._child: _ColumnDigest | None = None
 
     def update(self, array: pa.Array) -> None:
-        self._valid.update(np.asarray(array.is_valid().to_numpy(zero_copy_only=False), np.uint8))
+        self._valid.update(_bytes(array.is_valid().to_numpy(zero_copy_only=False).view(np.uint8)))
         kind = array.type
         if pa.types.is_list(kind) or pa.types.is_large_list(kind):
             self._update_list(array)
@@ -55,20 +55,20 @@ class _ColumnDigest:
         elif pa.types.is_string(kind) or pa.types.is_binary(kind):
             self._update_bytes(array)
         else:
-            self._values.update(_numbers(array))
+            self._values.update(_bytes(_numbers(array)))
 
     def _update_bytes(self, array: pa.Array) -> None:
         filled = array.cast(pa.binary()).fill_null(b"")
         offsets = np.frombuffer(filled.buffers()[1], np.int32)[
             filled.offset : filled.offset + len(filled) + 1
         ]
-        self._lengths.update(np.diff(offsets).astype(np.int64))
+        self._lengths.update(_bytes(np.diff(offsets).astype(np.int64)))
         if len(filled) and filled.buffers()[2] is not None:
             self._values.update(memoryview(filled.buffers()[2])[offsets[0] : offsets[-1]])
 
     def _update_list(self, array: pa.Array) -> None:
         lengths = pc.list_value_length(array).fill_null(0)
-        self._lengths.update(np.asarray(lengths, np.int64))
+        self._lengths.update(_bytes(np.asarray(lengths, np.int64)))
         self._child = self._child or _ColumnDigest()
         self._child.update(array.flatten())
 
@@ -77,6 +77,10 @@ class _ColumnDigest:
         if self._child is not None:
             parts.append(self._child.hexdigest())
         return "".join(parts)
+
+
+def _bytes(values: np.ndarray) -> memoryview:
+    return memoryview(np.ascontiguousarray(values)).cast("B") if len(values) else memoryview(b"")
 
 
 def _numbers(array: pa.Array) -> np.ndarray:
@@ -102,7 +106,9 @@ def text_key(*parts: str) -> str:
 
 def canonical_json(value: object) -> str:
     """JSON with sorted keys and no spaces; a value that JSON lacks is an error."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
 
 
 def combined(keys: Iterable[str]) -> str:

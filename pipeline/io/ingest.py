@@ -42,7 +42,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class IngestTask:
-    """Units of one source that one worker reads in order into parts `<generation>-<task>-<piece>`."""
+    """Units of one source that a worker reads into parts `<generation>-<task>-<piece>`."""
 
     workspace: str
     generation: int
@@ -82,7 +82,9 @@ class Tally:
 
     def told(self) -> dict[str, object]:
         """As JSON has it."""
-        counts = {name: dict(sorted(getattr(self, name).items())) for name in ("passed_over", "rejects")}
+        counts = {
+            name: dict(sorted(getattr(self, name).items())) for name in ("passed_over", "rejects")
+        }
         return {**vars(self), **counts}
 
     def count(self, outcome: Outcome) -> None:
@@ -108,7 +110,7 @@ def cut(files: Sequence[InputFile], target: int) -> list[tuple[Unit, ...]]:
 
     tasks: list[tuple[Unit, ...]] = []
     pending: list[Unit] = []
-    held = 0
+    held = 0.0
     for file in files:
         reader = load_format(file.format)
         with open_input(file.location) as stream:
@@ -117,7 +119,7 @@ def cut(files: Sequence[InputFile], target: int) -> list[tuple[Unit, ...]]:
         for start, end in ranges:
             if pending and (pending[0].file.source != file.source or held + weight > target):
                 tasks.append(tuple(pending))
-                pending, held = [], 0
+                pending, held = [], 0.0
             pending.append(Unit(file, start, end))
             held += weight
     if pending:
@@ -174,7 +176,9 @@ class _Pieces:
             return
         batch = pa.RecordBatch.from_pylist(self._rows, self._schema)
         if self._writer is None:
-            self._writer = PartWriter(self._store, f"documents/{self._name()}.parquet", self._schema)
+            self._writer = PartWriter(
+                self._store, f"documents/{self._name()}.parquet", self._schema
+            )
         self._writer.write(batch, batch.column("id"))
         self._part_bytes += self._group_bytes
         self._rows, self._group_bytes = [], 0

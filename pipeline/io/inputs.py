@@ -1,4 +1,4 @@
-"""Which files a source names: paths, globs, directories and URLs, each with a stable relative path."""
+"""Which files a source names: paths, globs, directories and URLs."""
 
 import fnmatch
 import glob
@@ -53,16 +53,25 @@ def _local(entry: str) -> list[tuple[str, str, int, str]]:
             for folder, folders, names in os.walk(root)
             for name in names
             if not name.startswith((".", "_"))
-            and not any(p.startswith((".", "_")) for p in os.path.relpath(folder, root).split("/") if p != ".")
+            and not any(
+                p.startswith((".", "_"))
+                for p in os.path.relpath(folder, root).split("/")
+                if p != "."
+            )
         ]
     elif any(mark in entry for mark in _WILD) and not os.path.exists(entry):
-        root, paths = _root(entry), [p for p in glob.glob(entry, recursive=True) if os.path.isfile(p)]
+        root, paths = (
+            _root(entry),
+            [p for p in glob.glob(entry, recursive=True) if os.path.isfile(p)],
+        )
     else:
         root, paths = os.path.dirname(entry), [entry] if os.path.isfile(entry) else []
     found = []
     for path in paths:
         stat = os.stat(path)
-        found.append((os.path.relpath(path, root or "."), path, stat.st_size, str(stat.st_mtime_ns)))
+        found.append(
+            (os.path.relpath(path, root or "."), path, stat.st_size, str(stat.st_mtime_ns))
+        )
     return found
 
 

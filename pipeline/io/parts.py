@@ -122,7 +122,9 @@ class PartReader:
         found = self._file.schema_arrow.metadata or {}
         told = self._file.metadata.metadata or found
         if ids is not None and told.get(_IDS, b"").decode() != ids:
-            raise WinnowError(f"{path} in {store.root} belongs to other documents than its index says")
+            raise WinnowError(
+                f"{path} in {store.root} belongs to other documents than its index says"
+            )
         self.groups = self._file.num_row_groups
         self.rows = self._file.metadata.num_rows
         self.names = frozenset(self._file.schema_arrow.names)

@@ -44,12 +44,24 @@ class ColumnsPart:
 
 
 _DOCUMENTS_INDEX = pa.schema(
-    [("part", pa.string()), ("source", pa.string()), ("rows", pa.int64()), ("bytes", pa.int64())]
-    + [("ids", pa.string()), ("digest", pa.string())]
+    [
+        ("part", pa.string()),
+        ("source", pa.string()),
+        ("rows", pa.int64()),
+        ("bytes", pa.int64()),
+        ("ids", pa.string()),
+        ("digest", pa.string()),
+    ]
 )
 _COLUMNS_INDEX = pa.schema(
-    [("part", pa.string()), ("key", pa.string()), ("rows", pa.int64()), ("bytes", pa.int64())]
-    + [("digest", pa.string()), ("statistics", pa.string())]
+    [
+        ("part", pa.string()),
+        ("key", pa.string()),
+        ("rows", pa.int64()),
+        ("bytes", pa.int64()),
+        ("digest", pa.string()),
+        ("statistics", pa.string()),
+    ]
 )
 
 
@@ -91,7 +103,9 @@ class Workspace:
         try:
             found = json.loads(self.store.read("workspace.json"))
         except FileNotFoundError:
-            raise ConfigurationError(f"{self.store.root} is no workspace: no workspace.json") from None
+            raise ConfigurationError(
+                f"{self.store.root} is no workspace: no workspace.json"
+            ) from None
         except ValueError:
             raise ConfigurationError(f"{self.store.root}/workspace.json is damaged") from None
         if found.get("format_version") != FORMAT_VERSION:
@@ -161,7 +175,9 @@ class Workspace:
                     parts.append(ColumnsPart(**row))
         return found
 
-    def commit_stage(self, record: Mapping[str, object], parts: Iterable[ColumnsPart], point: str) -> None:
+    def commit_stage(
+        self, record: Mapping[str, object], parts: Iterable[ColumnsPart], point: str
+    ) -> None:
         """Write the parts index, then append the record that puts it in force."""
         ordered = sorted(parts, key=lambda part: part.part)
         stage, fingerprint = str(record["stage"]), str(record["fingerprint"])

@@ -4,7 +4,7 @@ import difflib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 
@@ -88,7 +88,7 @@ def _parse(text: str) -> "exp.Expression":
         line, column = told[0].get("line") or 1, told[0].get("col") or 1
         what = told[0].get("description") or str(error).splitlines()[0]
         raise ExpressionError(_located(text, line, column, f"syntax error: {what}")) from None
-    return tree
+    return cast("exp.Expression", tree)
 
 
 def _located(text: str, line: int, column: int, message: str) -> str:
@@ -133,7 +133,9 @@ class _Compiler:
             exp.Between: self._between,
         }
         handlers |= dict.fromkeys((exp.And, exp.Or), self._logic)
-        handlers |= dict.fromkeys((exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE), self._compare)
+        handlers |= dict.fromkeys(
+            (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE), self._compare
+        )
         handlers |= dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod), self._arithmetic)
         handler = handlers.get(type(tree))
         if handler is None:
@@ -166,7 +168,9 @@ class _Compiler:
         if tree.is_string:
             return _constant(tree.this, pa.string())
         whole = tree.this.isdigit() and int(tree.this) < 2**63
-        return _constant(int(tree.this) if whole else float(tree.this), pa.int64() if whole else pa.float64())
+        return _constant(
+            int(tree.this) if whole else float(tree.this), pa.int64() if whole else pa.float64()
+        )
 
     def _boolean(self, tree: "exp.Expression") -> _Node:
         node = self._node(tree)
@@ -267,10 +271,10 @@ class _Compiler:
         # Numbers are added as doubles: integers that overflow would be an error, or wrong.
         left = _as(self._number(tree.left), pa.float64())  # type: ignore[attr-defined]
         right = _as(self._number(tree.right), pa.float64())  # type: ignore[attr-defined]
-        names = {exp.Add: "add", exp.Sub: "subtract", exp.Mul: "multiply", exp.Div: "divide"}
+        names = {"Add": "add", "Sub": "subtract", "Mul": "multiply", "Div": "divide"}
         if isinstance(tree, exp.Mod):
             return _Node(pa.float64(), lambda b: _remainder(left.evaluate(b), right.evaluate(b), b))
-        node = _call(pa.float64(), names[type(tree)], left, right)
+        node = _call(pa.float64(), names[type(tree).__name__], left, right)
         return _Node(pa.float64(), lambda b: _finite(node.evaluate(b)))
 
 
@@ -303,13 +307,15 @@ def _finite(value: "pa.Array | pa.Scalar") -> "pa.Array | pa.Scalar":
     return pc.if_else(pc.is_finite(value), value, pa.scalar(None, pa.float64()))
 
 
-def _remainder(left: "pa.Array | pa.Scalar", right: "pa.Array | pa.Scalar", batch: pa.RecordBatch) -> pa.Array:
+def _remainder(
+    left: "pa.Array | pa.Scalar", right: "pa.Array | pa.Scalar", batch: pa.RecordBatch
+) -> pa.Array:
     import numpy as np
 
     def column(value: "pa.Array | pa.Scalar") -> "np.ndarray":
         if isinstance(value, pa.Scalar):
             return np.full(len(batch), np.nan if value.as_py() is None else value.as_py())
-        return value.to_numpy(zero_copy_only=False)
+        return np.asarray(value.to_numpy(zero_copy_only=False))
 
     with np.errstate(all="ignore"):
         result = np.fmod(column(left), column(right))

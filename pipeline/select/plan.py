@@ -22,7 +22,18 @@ from pipeline.select.samplers import Sampler, draws
 
 LEVELS = 8
 _BITS = 16
-PREPARED = ("row", "id", "stratum", "key", "tie", "score_bits", "cost", "n_tokens", "n_bytes", "cluster")
+PREPARED = (
+    "row",
+    "id",
+    "stratum",
+    "key",
+    "tie",
+    "score_bits",
+    "cost",
+    "n_tokens",
+    "n_bytes",
+    "cluster",
+)
 """Columns of the rows that `Selection.prepare` finds eligible."""
 
 
@@ -352,7 +363,9 @@ def _ordered(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
     return np.where(bits & sign, ~bits, bits | sign)
 
 
-def _digit(high: npt.NDArray[np.uint64], low: npt.NDArray[np.uint64], level: int) -> npt.NDArray[np.int64]:
+def _digit(
+    high: npt.NDArray[np.uint64], low: npt.NDArray[np.uint64], level: int
+) -> npt.NDArray[np.int64]:
     word, at = (high, level) if level < LEVELS // 2 else (low, level - LEVELS // 2)
     return ((word >> np.uint64(48 - _BITS * at)) & np.uint64(0xFFFF)).astype(np.int64)
 
@@ -368,6 +381,8 @@ def _matches(
     half = LEVELS // 2
     if level <= half:
         shift = np.uint64(64 - _BITS * level)
-        return (high >> shift) == np.uint64(top >> int(shift))
+        return np.asarray((high >> shift) == np.uint64(top >> int(shift)))
     shift = np.uint64(128 - _BITS * level)
-    return (high == np.uint64(top)) & ((low >> shift) == np.uint64(bottom >> int(shift)))
+    return np.asarray(
+        (high == np.uint64(top)) & ((low >> shift) == np.uint64(bottom >> int(shift)))
+    )

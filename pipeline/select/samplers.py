@@ -77,7 +77,7 @@ class Gumbel:
     def keys(self, scores: Floats, draws: Draws) -> Floats:
         """score / temperature + Gumbel noise."""
         uniform = ((draws >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
-        return scores / self.temperature - np.log(-np.log(uniform))
+        return np.asarray(scores / self.temperature - np.log(-np.log(uniform)), np.float64)
 
 
 SAMPLERS: MappingProxyType[str, type] = MappingProxyType(

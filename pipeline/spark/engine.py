@@ -126,16 +126,16 @@ class Engine:
         works = tuple(_map_work(stage) for stage in stages)
         self._prints.update((stage.name, stage.fingerprint) for stage in stages)
         measured: dict[str, dict[str, ColumnsPart]] = {stage.name: {} for stage in stages}
-        earlier = {
-            s.name: self._workspace.earlier_parts(s.name, s.fingerprint) for s in stages
-        }
+        earlier = {s.name: self._workspace.earlier_parts(s.name, s.fingerprint) for s in stages}
         tasks = []
         for part in self._parts:
             digests = self._digests(part)
             todo = []
             for work in works:
                 key = expected_key(work, part, digests)
-                found = next((p for p in earlier[work.name].get(part.part, ()) if p.key == key), None)
+                found = next(
+                    (p for p in earlier[work.name].get(part.part, ()) if p.key == key), None
+                )
                 if found is None:
                     todo.append(work)
                 else:
@@ -292,6 +292,13 @@ def _count(figures: StageFigures, outcome: Measured) -> None:
     figures.parts_made += outcome.made
 
 
+def stage_fingerprint(stage: Stage) -> str:
+    """A stage's fingerprint, with that of its map half."""
+    half = stage.map_half() if isinstance(stage, RelationalStage) else None
+    own = fingerprint(stage)
+    return own if half is None else text_key(own, fingerprint(half))[:16]
+
+
 def _halves(planned: PlannedStage) -> list[_Stage]:
     """The stage as the engine handles it; a relational one after its map half."""
     where_reads = {name: planned.addresses[name] for name in planned.where_columns}
@@ -316,7 +323,7 @@ def _halves(planned: PlannedStage) -> list[_Stage]:
     name = planned.name + MAP_HALF
     for item in half.schema():
         reads[item.name], fields[item.name] = Address(name, item.name), item.type
-    whole.fingerprint = text_key(whole.fingerprint, fingerprint(half))[:16]
+    whole.fingerprint = stage_fingerprint(planned.stage)
     first = replace(
         whole,
         name=name,

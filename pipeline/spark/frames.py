@@ -27,7 +27,9 @@ def read_frame(
             for number in batch.column(0).to_pylist():
                 yield from rows(number)
 
-    return spark.range(0, parts, 1, slices(spark, parts)).mapInArrow(read, from_arrow_schema(schema))
+    return spark.range(0, parts, 1, slices(spark, parts)).mapInArrow(
+        read, from_arrow_schema(schema)
+    )
 
 
 def told(frame: "DataFrame", function: Callable[[Batches], Iterator[str]]) -> list[str]:
@@ -46,6 +48,8 @@ def runs(batches: Batches, column: int = 0) -> Iterator[tuple[object, pa.RecordB
 
     for batch in batches:
         start = 0
-        for run in pc.run_end_encode(batch.column(column)).run_ends.to_pylist() if len(batch) else []:
+        for run in (
+            pc.run_end_encode(batch.column(column)).run_ends.to_pylist() if len(batch) else []
+        ):
             yield batch.column(column)[start].as_py(), batch.slice(start, run - start)
             start = run

@@ -94,7 +94,10 @@ def _new_inputs(
         key
         for key, item in known.items()
         if key[0] in inputs
-        and (key not in current or (current[key].size, current[key].stamp) != (item["size"], item["stamp"]))
+        and (
+            key not in current
+            or (current[key].size, current[key].stamp) != (item["size"], item["stamp"])
+        )
     ]
     if changed and not accept_changes:
         source, path = changed[0]
@@ -116,7 +119,12 @@ def _plan(
         target = part_target(sum(file.size for file in files), options.part_bytes)
         tasks = [
             IngestTask(
-                workspace.store.root, number, index, units, options.read[units[0].file.source], target
+                workspace.store.root,
+                number,
+                index,
+                units,
+                options.read[units[0].file.source],
+                target,
             )
             for index, units in enumerate(cut(files, target))
         ]
@@ -124,7 +132,9 @@ def _plan(
         fault("ingest.plan.before")
         workspace.store.create(path, content.encode())
         fault("ingest.plan.after")
-    return [_restored(told, workspace.store.root) for told in json.loads(workspace.store.read(path))]
+    return [
+        _restored(told, workspace.store.root) for told in json.loads(workspace.store.read(path))
+    ]
 
 
 def _restored(told: dict[str, Any], root: str) -> IngestTask:

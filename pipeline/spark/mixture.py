@@ -361,13 +361,17 @@ def _slim(prepared: pa.RecordBatch, part: int, start: int) -> pa.RecordBatch:
     for name in _SLIM.names[2:]:
         column = prepared.column(name)
         columns[name] = pa.array(_signed(column.to_numpy())) if name in _UNSIGNED else column
-    return pa.RecordBatch.from_arrays([columns[n].cast(_SLIM.field(n).type) for n in _SLIM.names], schema=_SLIM)
+    return pa.RecordBatch.from_arrays(
+        [columns[n].cast(_SLIM.field(n).type) for n in _SLIM.names], schema=_SLIM
+    )
 
 
 def _prepared(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The rows as the selection knows them: keys unsigned again."""
     arrays = [
-        pa.array(_unsigned(batch.column(name).to_numpy())) if name in _UNSIGNED else batch.column(name)
+        pa.array(_unsigned(batch.column(name).to_numpy()))
+        if name in _UNSIGNED
+        else batch.column(name)
         for name in batch.schema.names
     ]
     return pa.RecordBatch.from_arrays(arrays, batch.schema.names)
@@ -395,9 +399,7 @@ def _fetch(
             wanted = pa.Table.from_batches([batch for _, batch in run]).combine_chunks()
             for _, start, batch in source.read(int(str(number)), names):
                 rows = wanted.column("row").combine_chunks()
-                inside = pc.and_(
-                    pc.greater_equal(rows, start), pc.less(rows, start + len(batch))
-                )
+                inside = pc.and_(pc.greater_equal(rows, start), pc.less(rows, start + len(batch)))
                 here = wanted.filter(inside).combine_chunks()
                 if not len(here):
                     continue

@@ -131,9 +131,7 @@ def _write_part(work: RelationalWork, number: int, pieces: Sequence[pa.RecordBat
                 start += len(batch)
             footer, made = writer.commit({"related": len(found)}, "relational.part")
     statistics = canonical_json(footer.statistics)
-    column = ColumnsPart(
-        part.part, work.key, footer.rows, footer.bytes, footer.digest, statistics
-    )
+    column = ColumnsPart(part.part, work.key, footer.rows, footer.bytes, footer.digest, statistics)
     fields = {name: getattr(column, name) for name in ColumnsPart.__slots__}
     outcome = {
         "stage": work.name,

@@ -1,4 +1,4 @@
-"""Work by the task on Spark: each task commits what it makes, the driver hears what became of it."""
+"""Work by the task on Spark: each commits what it makes, the driver hears of it."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from schemas.errors import WinnowError
 
 if TYPE_CHECKING:
-    from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
 Spec = TypeVar("Spec")
@@ -75,7 +74,9 @@ def run_tasks(
     progress.start(label, len(specs), sum(sizes))
     stop = threading.Event()
     watch = threading.Thread(
-        target=_watch, args=(stop, lambda: progress.advance(done.value, size_done.value)), daemon=True
+        target=_watch,
+        args=(stop, lambda: progress.advance(done.value, size_done.value)),
+        daemon=True,
     )
     watch.start()
     try:
@@ -114,7 +115,7 @@ def _bundles(
 def reason(error: BaseException) -> str:
     """The last line of a Python worker's error, or the first of Spark's own."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in _python_errors(lines)]
+    told = list(_python_errors(lines))
     return told[-1] if told else (lines[0] if lines else type(error).__name__)
 
 

@@ -36,7 +36,9 @@ class ColumnsFrom(RelationalStage):
         found = table_schema(self.path)
         for name in (self.key, *self.columns):
             if name not in found.names:
-                raise ValueError(f"{self.path} has no column {name}; it has {', '.join(found.names)}")
+                raise ValueError(
+                    f"{self.path} has no column {name}; it has {', '.join(found.names)}"
+                )
 
     def schema(self) -> pa.Schema:
         """The columns as the table types them."""

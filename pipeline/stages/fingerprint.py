@@ -40,7 +40,7 @@ def _plain(value: object) -> object:
 
 
 def digest_of(path: str) -> str:
-    """The SHA-256 of a file, or of all files of a directory; a word that names none stands as is."""
+    """The SHA-256 of a file, or of all files of a directory; another word stands as it is."""
     if os.path.isdir(path):
         names = sorted(
             os.path.join(folder, name) for folder, _, files in os.walk(path) for name in files

@@ -17,10 +17,10 @@ SECONDS = 60
 
 def time_limit(batch: pa.RecordBatch) -> float:
     """Seconds after which a batch is held to hang."""
-    return SECONDS * (1 + batch.nbytes / (1 << 20))
+    return SECONDS * (1 + int(batch.nbytes) / (1 << 20))
 
 
-class Culprit(Exception):
+class CulpritError(Exception):
     """A batch that the stage did not survive; `status` is crashed or timeout."""
 
     def __init__(self, status: str) -> None:
@@ -48,7 +48,7 @@ class IsolatedStage:
         self._stop()
 
     def apply(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch | None, dict[int, str]]:
-        """The stage's columns for the rows that survive, and the status of each row that does not."""
+        """The stage's columns for the rows that survive, and the status of each other row."""
         culprits: dict[int, str] = {}
         kept: list[pa.RecordBatch] = []
         pending = [(0, len(batch))]
@@ -57,7 +57,7 @@ class IsolatedStage:
             piece = batch.slice(start, count)
             try:
                 kept.append(self._send(piece))
-            except Culprit as culprit:
+            except CulpritError as culprit:
                 if count == 1:
                     culprits[start] = culprit.status
                     continue
@@ -70,7 +70,8 @@ class IsolatedStage:
 
     def _send(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         child = self._child or self._start()
-        assert child.stdin and child.stdout
+        assert child.stdin
+        assert child.stdout
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, batch.schema) as writer:
             writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=batch.schema))
@@ -78,16 +79,16 @@ class IsolatedStage:
             _write(child.stdin, sink.getvalue())
             ready, _, _ = select.select([child.stdout], [], [], time_limit(batch))
             if not ready:
-                raise Culprit("timeout")
+                raise CulpritError("timeout")
             reply = _read(child.stdout)
         except (OSError, EOFError):
             self._stop()
-            raise Culprit("crashed") from None
-        except Culprit:
+            raise CulpritError("crashed") from None
+        except CulpritError:
             self._stop()
             raise
         if not reply:
-            raise Culprit("crashed")
+            raise CulpritError("crashed")
         return pa.ipc.open_stream(reply).read_next_batch()
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -125,9 +126,9 @@ def _read(stream: "object") -> bytes:
 def serve() -> None:
     """The child: batches in, columns out; an empty reply where the stage raised."""
     replies, sys.stdout = sys.stdout.buffer, sys.stderr
-    path, pickled = pickle.loads(_read(sys.stdin.buffer)), None
-    sys.path[:], pickled = path
-    stage: MapStage = pickled
+    # What is unpickled here was pickled by the parent process.
+    stage: MapStage
+    sys.path[:], stage = pickle.loads(_read(sys.stdin.buffer))  # noqa: S301
     while True:
         try:
             request = _read(sys.stdin.buffer)

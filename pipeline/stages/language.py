@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _KNOWN = frozenset(LANGUAGES)
 # What pycld2 takes for invalid: controls, and code points that are no characters.
-_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff\U0001fffe-\U0001ffff]")
+_UNFIT = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff\U0001fffe-\U0001ffff]"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +89,9 @@ def _model(path: str) -> "fasttext.FastText._FastText":
     try:
         import fasttext
     except ImportError:
-        raise ValueError("model: needs the package fasttext: pip install winnow-curation[fasttext]") from None
+        raise ValueError(
+            "model: needs the package fasttext: pip install winnow-curation[fasttext]"
+        ) from None
     try:
         return fasttext.load_model(path)
     except ValueError as error:

@@ -73,7 +73,9 @@ def expected_key(work: MapWork, part: DocumentsPart, digests: Mapping[str, str])
     needed = {a.stage for a in (*work.reads.values(), *work.where_reads.values()) if a.stage}
     if not needed <= digests.keys():
         return None
-    return part_key(value_key(work, part, digests) or "", work.where or "", *_of(work.where_reads, digests))
+    return part_key(
+        value_key(work, part, digests) or "", work.where or "", *_of(work.where_reads, digests)
+    )
 
 
 def value_key(work: MapWork, part: DocumentsPart, digests: Mapping[str, str]) -> str | None:
@@ -127,9 +129,7 @@ class _Sweep:
     ) -> None:
         self._store, self._task, self._stack = store, task, stack
         self._in_force = in_force
-        self._documents = stack.enter_context(
-            PartReader(store, task.part.path, task.part.ids)
-        )
+        self._documents = stack.enter_context(PartReader(store, task.part.path, task.part.ids))
         self._columns: dict[str, PartReader] = {}
         self._stages = [_Stage(self, work, attempt) for work in pending]
         self._fresh: dict[str, pa.RecordBatch] = {}
@@ -181,11 +181,12 @@ class _Sweep:
         return self._columns[stage].read(self._group, names)
 
     def run(self) -> Iterator[Measured]:
-        for self._group in range(self._documents.groups):
+        for group in range(self._documents.groups):
+            self._group = group
             self._fresh = {}
             ids = self._documents.read(self._group, ["id"]).column(0)
             for stage in self._stages:
-                batch = stage.measure(self._group, len(ids))
+                batch = stage.measure(group, len(ids))
                 stage.writer.write(batch, ids)
                 self._fresh[stage.work.name] = batch
         for stage in self._stages:
@@ -198,7 +199,9 @@ class _Sweep:
             told = {"status": dict(stage.statuses), "values": values}
             footer, made = stage.writer.commit(told, "map.part")
             self._in_force[stage.work.name] = InForce(stage.work.fingerprint, key, footer.digest)
-            column = ColumnsPart(part, key, footer.rows, footer.bytes, footer.digest, canonical_json(told))
+            column = ColumnsPart(
+                part, key, footer.rows, footer.bytes, footer.digest, canonical_json(told)
+            )
             yield Measured(stage.work.name, column, stage.computed, stage.kept, made)
 
 
@@ -212,9 +215,7 @@ class _Stage:
         self.computed = self.kept = 0
         self._sweep = sweep_
         self._earlier = sweep_.reusable(work)
-        self._isolated = (
-            sweep_._stack.enter_context(IsolatedStage(work.stage)) if attempt else None
-        )
+        self._isolated = sweep_._stack.enter_context(IsolatedStage(work.stage)) if attempt else None
         self._where: Expression | None = (
             compile_predicate(work.where, work.where_fields) if work.where else None
         )

@@ -20,7 +20,9 @@ def outcomes(path: Path) -> list[Outcome]:
 
 def counts(found: list[Outcome]) -> tuple[int, int]:
     """Records, and rejects of the file as a whole."""
-    broken = sum(isinstance(o, Reject) and o.reason in ("unreadable", "unknown_format") for o in found)
+    broken = sum(
+        isinstance(o, Reject) and o.reason in ("unreadable", "unknown_format") for o in found
+    )
     return len(found) - broken, broken
 
 

@@ -26,7 +26,9 @@ SCHEMA = pa.schema(
 Row = tuple[str, int, float, str]
 ROWS = st.lists(
     st.tuples(
-        st.integers(1, 50), st.sampled_from([0.0, 0.5, 0.5, 1.0, -3.0, 7.25]), st.sampled_from("abc")
+        st.integers(1, 50),
+        st.sampled_from([0.0, 0.5, 0.5, 1.0, -3.0, 7.25]),
+        st.sampled_from("abc"),
     ),
     max_size=60,
 )
@@ -134,7 +136,9 @@ def test_redistribution_goes_on_until_none_is_short() -> None:
     assert quotas({"a": 10}, 50, "equal", "redistribute") == {"a": 10}
 
 
-@given(st.integers(0, 10**9), st.dictionaries(st.text(max_size=3), st.integers(1, 10**6), min_size=1))
+@given(
+    st.integers(0, 10**9), st.dictionaries(st.text(max_size=3), st.integers(1, 10**6), min_size=1)
+)
 def test_apportionment_is_exact(total: int, weights: dict[str, int]) -> None:
     from fractions import Fraction
 

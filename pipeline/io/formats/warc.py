@@ -83,7 +83,7 @@ def _unknown(file: BinaryIO) -> Reject | None:
 
 
 def _archive(file: BinaryIO) -> Iterator[tuple["ArcWarcRecord", int]]:
-    """Records and their offsets: in the file where records are compressed apart, else in the text."""
+    """Records and their offsets: in the file if records are compressed apart, else in the text."""
     from warcio.archiveiterator import ArchiveIterator
 
     stream = file
@@ -128,7 +128,9 @@ def _outcome(
         return PassedOver(f"warc {kind}" if kind in _TYPES else "warc other type")
     status = record.http_headers.get_statuscode() if record.http_headers else None
     if kind == "response" and status is not None and status != "200":
-        return PassedOver(f"http {status}" if status.isdigit() and len(status) == 3 else "http other")
+        return PassedOver(
+            f"http {status}" if status.isdigit() and len(status) == 3 else "http other"
+        )
     headers = record.http_headers or record.rec_headers
     content_type = headers.get_header("Content-Type") or ""
     mime = content_type.partition(";")[0].strip().lower()
@@ -138,7 +140,9 @@ def _outcome(
         return PassedOver(f"mime {mime.partition('/')[0]}"[:40] if mime.isascii() else "mime other")
     try:
         content = _content(record, 4 * options.max_document_bytes)
-    except (*broken(), ValueError, AttributeError) as error:
+    except Exception as error:
+        if not isinstance(error, (*broken(), ValueError, AttributeError)):
+            raise
         return Reject(offset, name, "truncated", (str(error) or type(error).__record_id_)[:200])
     if content is None:
         return Reject(offset, name, "too_large", f"over {4 * options.max_document_bytes} bytes")
@@ -190,5 +194,3 @@ def _content(record: "ArcWarcRecord", limit: int) -> bytes | None:
 
 def _looks_like_text(content: bytes) -> bool:
     return b"\0" not in content[:1024] or content[:2] in (b"\xff\xfe", b"\xfe\xff")
-
-
