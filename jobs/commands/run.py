@@ -69,7 +69,6 @@ def execute(
 def _dry_run(bound: BoundConfiguration, console: Console, arguments: argparse.Namespace) -> int:
     """Say what a run would do, without doing it."""
     from jobs.outlook import outlook
-
     from jobs.plan import planned_stages
 
     stages = planned_stages(bound, arguments.until, arguments.only)

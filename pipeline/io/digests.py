@@ -80,7 +80,7 @@ class _ColumnDigest:
 
 
 def _bytes(values: np.ndarray) -> memoryview:
-    return memoryview(np.ascontiguousarray(values)).cast("B") if len(values) else memoryview(b"")
+    return memoryview(np.ascontiguousarray(values).tobytes())
 
 
 def _numbers(array: pa.Array) -> np.ndarray:

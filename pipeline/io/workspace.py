@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -114,7 +115,7 @@ class Workspace:
                 f"this Winnow reads version {FORMAT_VERSION}"
             )
 
-    def generations(self) -> list[dict[str, object]]:
+    def generations(self) -> list[dict[str, Any]]:
         """The committed generations' records, oldest first."""
         names = sorted(
             entry.path

@@ -58,7 +58,7 @@ class Warc:
         except (ArchiveLoadFailed, *broken(), ValueError, AttributeError, KeyError) as error:
             seen += 1
             if seen > skip:
-                detail = str(error).strip() or type(error).__record_id_
+                detail = str(error).strip() or type(error).__name__
                 yield Reject(-1, None, "unreadable", " ".join(detail.split())[:200])
 
 
@@ -143,7 +143,7 @@ def _outcome(
     except Exception as error:
         if not isinstance(error, (*broken(), ValueError, AttributeError)):
             raise
-        return Reject(offset, name, "truncated", (str(error) or type(error).__record_id_)[:200])
+        return Reject(offset, name, "truncated", (str(error) or type(error).__name__)[:200])
     if content is None:
         return Reject(offset, name, "too_large", f"over {4 * options.max_document_bytes} bytes")
     if not mime and not _looks_like_text(content):
