@@ -1,0 +1,113 @@
+"""`winnow status`: what is done, what is stale, counts, rejects, sizes."""
+
+import argparse
+import json
+import os
+from collections import Counter
+from typing import Any
+
+from jobs.console import Console
+from pipeline.io.store import open_store
+from pipeline.io.workspace import Workspace
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Print the state of a workspace; with a configuration also what is stale."""
+    stale: dict[str, str] = {}
+    place = arguments.place
+    if os.path.isfile(place):
+        from jobs.configuration import load_configuration
+
+        bound = load_configuration(place, check_inputs=False, check_workspace=False)
+        place = bound.workspace
+        stale = _stale(bound, Workspace(open_store(place)))
+    workspace = Workspace(open_store(place))
+    workspace.check()
+    state = describe(workspace, stale)
+    if arguments.json:
+        print(json.dumps(state))
+        return 0
+    console = Console(arguments.log_format)
+    console.table(
+        "generations",
+        ("generation", "files", "documents", "rejects"),
+        [(g["generation"], g["files"], g["documents"], g["rejects"]) for g in state["generations"]],
+    )
+    if state["rejects"]:
+        rejects = sorted(state["rejects"].items(), key=lambda item: -item[1])
+        console.table("rejects", ("reason", "records"), rejects)
+    head = ("stage", "state", "documents", "measured", "skipped", "failed")
+    console.table("stages", head, [[s[name] for name in head] for s in state["stages"]])
+    console.table(
+        "mixtures",
+        ("mixture", "documents", "tokens"),
+        [(m["name"], m["documents"], m["tokens"]) for m in state["mixtures"]],
+    )
+    console.table("disk", ("folder", "files", "bytes"), state["disk"])
+    return 0
+
+
+def describe(workspace: Workspace, stale: dict[str, str]) -> dict[str, Any]:
+    """The state as plain data."""
+    generations = workspace.generations()
+    rejects: Counter[str] = Counter()
+    for generation in generations:
+        for item in generation["inputs"]:
+            rejects.update(item["rejects"])
+    records = [r for name in workspace.stages() if (r := workspace.stage(name))]
+    done = {record.stage for record in records}
+    stages = [
+        {"stage": r.stage, "state": stale.get(r.stage, "in force"), **r.totals} for r in records
+    ]
+    stages += [
+        {"stage": name, "state": state, "documents": 0, "measured": 0, "skipped": 0, "failed": 0}
+        for name, state in stale.items()
+        if name not in done
+    ]
+    disk: dict[str, list[int]] = {}
+    mixtures = []
+    for entry in workspace.store.list():
+        folder = disk.setdefault(entry.path.split("/")[0], [0, 0])
+        folder[0] += 1
+        folder[1] += entry.size
+        if entry.path.startswith("mixtures/") and entry.path.endswith("/manifest.json"):
+            manifest = json.loads(workspace.store.read(entry.path))
+            totals = {name: manifest["totals"][name] for name in ("documents", "tokens")}
+            mixtures.append({"name": manifest["name"], **totals})
+    return {
+        "workspace": workspace.store.root,
+        "generations": [
+            {
+                "generation": g["generation"],
+                "files": len(g["inputs"]),
+                "documents": g["documents"],
+                "rejects": sum(sum(i["rejects"].values()) for i in g["inputs"]),
+            }
+            for g in generations
+        ],
+        "rejects": dict(rejects),
+        "stages": stages,
+        "mixtures": mixtures,
+        "disk": [[name, *sums] for name, sums in sorted(disk.items())],
+    }
+
+
+def _stale(bound: "Any", workspace: Workspace) -> dict[str, str]:
+    """What of the configuration's stages is not in force, and why."""
+    from pipeline.spark.engine import stage_fingerprint
+
+    if not workspace.store.exists("workspace.json"):
+        return {}
+    parts = {part.part for part in workspace.documents()}
+    found = {}
+    for stage in bound.stages:
+        record = workspace.stage(stage.name)
+        if record is None:
+            found[stage.name] = "to do"
+        elif record.fingerprint != stage_fingerprint(stage.stage):
+            found[stage.name] = "stale: the stage has changed"
+        elif not parts <= record.parts.keys():
+            found[stage.name] = f"stale: {len(parts - record.parts.keys())} new parts"
+        elif record.where != stage.where:
+            found[stage.name] = "stale: `where` has changed"
+    return found
