@@ -46,7 +46,9 @@ def table(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _rows(columns: WorkspaceColumns, names: list[str], where: str | None) -> Iterator[pa.RecordBatch]:
+def _rows(
+    columns: WorkspaceColumns, names: list[str], where: str | None
+) -> Iterator[pa.RecordBatch]:
     predicate = compile_predicate(where, columns.fields) if where else None
     needed = list(dict.fromkeys([*names, *(predicate.columns if predicate else ())]))
     for part in columns.parts:

@@ -33,6 +33,7 @@ def build_manifest(
     tokenizer: Mapping[str, str] | None,
     rules: Sequence[tuple[str, int, int | None]],
     plan: Plan,
+    tokens_column: str | None,
     shards: Sequence[Shard],
 ) -> Manifest:
     """The manifest: the same for the same set of documents, however they were ingested."""
@@ -58,7 +59,7 @@ def build_manifest(
     ]
     funnel += [{"step": rule, "documents": n, "tokens": tokens} for rule, n, tokens in rules]
     told = [shard.to_json() for shard in shards]
-    selection = plan.to_json()
+    selection = {**plan.to_json(), "tokens_column": tokens_column}
     documents = sum(shard.rows for shard in shards)
     unique = sum(min(cut.achieved_documents, cut.available_documents) for cut in plan.strata)
     return {

@@ -186,7 +186,8 @@ class Workspace:
         index = f"columns/{stage}/{fingerprint}/_index/{name}.parquet"
         table = pa.Table.from_pylist([asdict(part) for part in ordered], _COLUMNS_INDEX)
         write_table(self.store, index, table, f"{point}.index")
-        number = len(self.stage_records(stage))
+        known = self.stage_records(stage)
+        number = int(str(known[-1]["number"])) if known else 0
         while True:
             number += 1
             content = canonical_json({**record, "number": number, "index": index}).encode()

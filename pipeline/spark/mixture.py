@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.export.manifest import build_manifest, write_manifest
+from pipeline.export.manifest import Manifest, build_manifest, write_manifest
 from pipeline.export.shards import Shard, ShardWriter, cut_shards, mixture_schema, shard_of
 from pipeline.io.beside import Address, BesideReader, InForce
 from pipeline.io.digests import canonical_json, combined, text_key
@@ -132,7 +132,29 @@ def make_mixture(
     with Selecting(session(), source, progress) as selecting:
         outcome = selecting.plan()
         shards = selecting.write(outcome)
-    built = build_manifest(
+    built = _manifest(workspace, plan, outcome, shards)
+    content = write_manifest(store, f"mixtures/{plan.name}", built)
+    fault("write.record.before")
+    store.replace(record, canonical_json({"manifest": text_key(content)}).encode())
+    fault("write.record.after")
+    return MixtureFigures(plan.name, True, json.loads(content), time.monotonic() - began)
+
+
+def plan_mixture(
+    workspace: Workspace,
+    plan: MixturePlan,
+    session: Callable[[], "SparkSession"],
+    progress: Progress,
+) -> Manifest:
+    """The manifest that the mixture would have, without shards; nothing is written."""
+    with Selecting(session(), _source(workspace, plan), progress) as selecting:
+        return _manifest(workspace, plan, selecting.plan(), [])
+
+
+def _manifest(
+    workspace: Workspace, plan: MixturePlan, outcome: "Outcome", shards: Sequence[Shard]
+) -> Manifest:
+    return build_manifest(
         workspace,
         plan.name,
         plan.config,
@@ -140,13 +162,9 @@ def make_mixture(
         plan.tokenizer,
         outcome.funnel,
         outcome.plan,
+        plan.tokens_column,
         shards,
     )
-    content = write_manifest(store, f"mixtures/{plan.name}", built)
-    fault("write.record.before")
-    store.replace(record, canonical_json({"manifest": text_key(content)}).encode())
-    fault("write.record.after")
-    return MixtureFigures(plan.name, True, json.loads(content), time.monotonic() - began)
 
 
 def _identity(workspace: Workspace, plan: MixturePlan) -> str:

@@ -1,0 +1,78 @@
+"""`winnow clean`: delete what no index names any more."""
+
+import argparse
+import json
+import os
+import time
+from collections import Counter
+
+from pipeline.io.store import TEMPORARY, Entry, LocalStore, Store, open_store
+from pipeline.io.workspace import Workspace, columns_path
+
+YOUNG = 3600
+"""Seconds for which a file may belong to a run that goes on."""
+
+
+def clean(arguments: argparse.Namespace) -> int:
+    """Delete stale column parts, replaced stage records, unnamed shards and unfinished files."""
+    workspace = Workspace(open_store(arguments.workspace))
+    workspace.check()
+    store = workspace.store
+    named = _named(workspace)
+    garbage = [e for e in store.list() if _cleanable(e.path) and e.path not in named]
+    garbage += _unfinished(store)
+    if not arguments.all:
+        garbage = [entry for entry in garbage if _age(store, entry.path) > YOUNG]
+    # A record goes before what it names, so that none ever names what is not there.
+    garbage.sort(key=lambda entry: "/_stage/" not in entry.path)
+    counts: Counter[str] = Counter()
+    size = 0
+    for entry in garbage:
+        counts[entry.path.split("/")[0]] += 1
+        size += entry.size
+        if not arguments.dry_run:
+            store.delete(entry.path)
+    told = ", ".join(f"{count} in {folder}" for folder, count in sorted(counts.items()))
+    verb = "would delete" if arguments.dry_run else "deleted"
+    print(f"{verb} {len(garbage)} files, {size / 1e6:,.1f} MB" + (f" ({told})" if told else ""))
+    return 0
+
+
+def _cleanable(path: str) -> bool:
+    """Documents, rejects and generations are never touched."""
+    return path.split("/")[0] in ("columns", "mixtures")
+
+
+def _named(workspace: Workspace) -> set[str]:
+    named: set[str] = set()
+    for name in workspace.stages():
+        record = workspace.stage(name)
+        assert record is not None
+        named.add(f"columns/{name}/_stage/{record.number:06d}.json")
+        named.add(record.index)
+        for part in record.parts.values():
+            named.add(columns_path(name, record.fingerprint, part.part, part.key))
+    for entry in workspace.store.list("mixtures"):
+        folder, _, file = entry.path.rpartition("/")
+        if file == "manifest.json":
+            manifest = json.loads(workspace.store.read(entry.path))
+            named |= {f"{folder}/{shard['path']}" for shard in manifest["shards"]}
+        if not file.startswith("shard-"):
+            named.add(entry.path)
+    return named
+
+
+def _unfinished(store: Store) -> list[Entry]:
+    if not isinstance(store, LocalStore):
+        return []
+    folder = os.path.join(store.root, TEMPORARY)
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    return [
+        Entry(f"{TEMPORARY}/{name}", os.path.getsize(os.path.join(folder, name))) for name in names
+    ]
+
+
+def _age(store: Store, path: str) -> float:
+    if not isinstance(store, LocalStore):
+        return float("inf")
+    return time.time() - os.path.getmtime(os.path.join(store.root, path))

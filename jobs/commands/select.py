@@ -1,0 +1,61 @@
+"""`winnow select`: redo a selection; the measuring stays as it is."""
+
+import argparse
+import json
+
+from jobs.binding import BoundMixture
+from jobs.configuration import BoundConfiguration, load_configuration
+from jobs.console import Console
+from jobs.settings import nearest
+from pipeline.io.store import open_store
+from pipeline.io.workspace import Workspace
+from pipeline.spark.lazy import LazySession
+from pipeline.spark.mixture import make_mixture, plan_mixture
+from schemas.errors import ConfigurationError, WinnowError
+
+
+def select(arguments: argparse.Namespace) -> int:
+    """Plan and write the mixtures of a configuration; with --dry-run plan only."""
+    from jobs.plan import planned_mixture
+
+    bound = load_configuration(arguments.config, arguments.set, check_inputs=False)
+    console = Console(arguments.log_format)
+    workspace = Workspace(open_store(bound.workspace))
+    workspace.check()
+    _check_measured(bound, workspace)
+    told = []
+    with LazySession("winnow select", arguments.master) as session:
+        for mixture in _chosen(bound, arguments.mixture):
+            plan = planned_mixture(bound, mixture)
+            if arguments.dry_run:
+                manifest = plan_mixture(workspace, plan, session.get, console)
+                made = True
+            else:
+                figures = make_mixture(workspace, plan, session.get, console)
+                manifest, made = dict(figures.manifest), figures.made
+            told.append(manifest)
+            if not arguments.json:
+                console.mixture(bound.workspace, plan.name, manifest, made)
+    if arguments.json:
+        print(json.dumps(told))
+    return 0
+
+
+def _chosen(bound: BoundConfiguration, name: str | None) -> list[BoundMixture]:
+    names = [mixture.mixture.name for mixture in bound.mixtures]
+    if name is not None and name not in names:
+        raise ConfigurationError(f"--mixture: no mixture '{name}'{nearest(name, names)}")
+    return [m for m in bound.mixtures if name in (None, m.mixture.name)]
+
+
+def _check_measured(bound: BoundConfiguration, workspace: Workspace) -> None:
+    from pipeline.spark.engine import stage_fingerprint
+
+    parts = {part.part for part in workspace.documents()}
+    for stage in bound.stages:
+        record = workspace.stage(stage.name)
+        stale = record is None or record.fingerprint != stage_fingerprint(stage.stage)
+        if stale or record is None or not parts <= record.parts.keys():
+            raise WinnowError(
+                f"stage {stage.name} is not up to date; measure first: winnow run {bound.path}"
+            )
