@@ -20,7 +20,7 @@ def sample(arguments: argparse.Namespace) -> int:
     columns = open_columns(arguments.workspace)
     by = columns.find(arguments.by)
     values = _values(columns, by)
-    levels = [v for v in values.drop_null().unique().to_pylist()]
+    levels = values.drop_null().unique().to_pylist()
     if len(levels) <= LEVELS or not _is_number(values.type):
         chosen = _at_levels(columns, by, arguments.n, sorted(levels, key=str)[:LEVELS])
     else:

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -62,11 +62,11 @@ def _open(output: Path, aside: Path, schema: pa.Schema) -> _Sink:
     if output.suffix == ".parquet":
         import pyarrow.parquet as pq
 
-        return pq.ParquetWriter(aside, schema, compression="zstd")
+        return cast("_Sink", pq.ParquetWriter(aside, schema, compression="zstd"))
     if output.suffix == ".csv":
         import pyarrow.csv
 
-        return pyarrow.csv.CSVWriter(str(aside), schema)
+        return cast("_Sink", pyarrow.csv.CSVWriter(str(aside), schema))
     if output.suffix == ".jsonl":
         return _Jsonl(aside)
     raise ConfigurationError(f"-o {output}: the name should end in .parquet, .csv or .jsonl")
