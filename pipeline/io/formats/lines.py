@@ -1,5 +1,6 @@
 """Lines of a range of a file, in bounded memory."""
 
+import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -40,14 +41,12 @@ def lines(file: BinaryIO, start: int, end: int, limit: int) -> Iterator[Line]:
         if end >= 0 and start > 0:
             # A line belongs to the range in which it begins: what is left of one goes by.
             offset = start - 1 + _pass_line(stream)
-        elif stream.read(3) == b"\xef\xbb\xbf":
-            offset = 3
-        else:
-            stream.seek(0)
         while end < 0 or offset < end:
             content, length = _read_line(stream, limit)
             if not length:
                 return
+            if offset == 0 and content is not None:
+                content = content.removeprefix(codecs.BOM_UTF8)
             yield Line(offset, content)
             offset += length
     except broken() as error:
