@@ -1,9 +1,10 @@
 """`winnow run`: bring a workspace and its mixtures up to date with a configuration."""
 
 import argparse
+import json
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from jobs.configuration import BoundConfiguration, load_configuration
 from jobs.console import Console
@@ -33,7 +34,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         return _dry_run(bound, console, arguments)
     figures = execute(bound, console, arguments)
-    console.run_summary(bound.workspace, figures)
+    if arguments.json:
+        print(json.dumps(asdict(figures)))
+    else:
+        console.run_summary(bound.workspace, figures)
     return 0
 
 

@@ -9,6 +9,7 @@ POINTS: tuple[str, ...] = (
     "ingest.rejects",
     "ingest.part",
     "ingest.task",
+    "ingest.index",
     "ingest.generation",
     "map.part",
     "map.index",
@@ -28,7 +29,8 @@ def fault(point: str) -> None:
 
     WINNOW_FAULT is `POINT:LEDGER`: each death first adds a byte to the file LEDGER, and none
     happens once the file is there, so that the retry, or the next run, gets past the point.
-    WINNOW_FAULT_TARGET=jvm kills the parent of the Python worker's daemon instead.
+    WINNOW_FAULT_TARGET=jvm kills the JVM that started this Python worker instead, `driver` the
+    process that WINNOW_DRIVER_PID names.
     """
     setting = os.environ.get("WINNOW_FAULT")
     if not setting:
