@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from jobs.configuration import BoundConfiguration, load_configuration
 from jobs.console import Console
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _dry_run(bound, console, arguments)
     figures = execute(bound, console, arguments)
     if arguments.json:
-        print(json.dumps(asdict(figures)))
+        print(json.dumps(figures, default=vars))
     else:
         console.run_summary(bound.workspace, figures)
     return 0

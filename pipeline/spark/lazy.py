@@ -1,7 +1,10 @@
 """A Spark session that starts with the first task, so that a run with nothing to do needs none."""
 
+import subprocess
 import time
 from typing import TYPE_CHECKING
+
+from schemas.errors import WinnowError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -29,8 +32,27 @@ class LazySession:
     def __enter__(self) -> "LazySession":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Stop Spark, if it was started."""
-        if self._session is not None:
-            self._session.stop()
-            self._session = None
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Stop Spark, if it was started; say so if it has died."""
+        session, self._session = self._session, None
+        if session is None:
+            return
+        if not _died(session, 1.0 if error else 0.0):
+            session.stop()
+        elif error is None or isinstance(error, Exception):
+            raise WinnowError(
+                "Spark's Java process has died (killed, or out of memory: --master takes fewer "
+                "cores, spark.driver.memory more memory); the same command goes on from here"
+            ) from error
+
+
+def _died(session: "SparkSession", patience: float) -> bool:
+    """Whether the JVM that this process started is gone, or goes within `patience` seconds."""
+    process = getattr(session.sparkContext._gateway, "proc", None)
+    if process is None:
+        return False
+    try:
+        process.wait(patience)
+    except subprocess.TimeoutExpired:
+        return False
+    return True

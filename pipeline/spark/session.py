@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import logging
 import os
 import shutil
 import subprocess
@@ -118,9 +119,9 @@ def open_session(
         target = f"local[{len(os.sched_getaffinity(0))},4]"
     local = target.startswith("local")
     _environment(local)
-    logging = _put(_cache() / "log4j2.properties", _LOGGING)
+    log4j = _put(_cache() / "log4j2.properties", _LOGGING)
     defaults = {
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{logging}",
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{log4j}",
         "spark.python.worker.faulthandler.enabled": "true",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "2000",
         "spark.sql.execution.arrow.maxBytesPerBatch": "16m",
@@ -140,11 +141,20 @@ def open_session(
     conf.setMaster(target)
     if submitted:
         return SparkSession.builder.config(conf=conf).getOrCreate()
+    _no_traceback_from_a_dead_jvm()
     with _quiet_start():
         try:
             return SparkSession.builder.config(conf=conf).getOrCreate()
         except Exception as error:
             raise WinnowError(f"Spark does not start on {target}: {error}") from error
+
+
+def _no_traceback_from_a_dead_jvm() -> None:
+    """Let py4j, and the thread that counts accumulators, be silent when the JVM is gone."""
+    from pyspark.accumulators import AccumulatorTCPServer
+
+    AccumulatorTCPServer.handle_error = lambda *_: None  # type: ignore[method-assign]
+    logging.getLogger().addFilter(lambda record: record.msg != "Exception while sending command.")
 
 
 @contextlib.contextmanager

@@ -1,34 +1,10 @@
 """The quick start from its files to a verified mixture, run as a user runs it."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-
-
-def winnow(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "jobs", *words],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        timeout=300,
-    )
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of documents, columns and mixtures but the records of a run."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and "_tmp" not in path.parts
-    }
+from support import contents, differing, winnow
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +49,7 @@ def test_another_number_of_cores_gives_the_same_bytes(workspace: Path, tmp_path:
     words = ("run", "examples/quickstart.yaml", "--set", f"workspace={other}")
     run = winnow(*words, "--master", "local[1,4]", PYTHONHASHSEED="123")
     assert run.returncode == 0, run.stderr
-    found, wanted = contents(other), contents(workspace)
-    assert found.keys() == wanted.keys()
-    differ = [name for name in found if found[name] != wanted[name] and "plan.json" not in name]
-    assert differ == []
+    assert differing(other, workspace) == []
 
 
 def test_damage_is_named(workspace: Path, tmp_path: Path) -> None:
@@ -94,23 +67,3 @@ def test_damage_is_named(workspace: Path, tmp_path: Path) -> None:
     shard.unlink()
     assert "is missing" in winnow("verify", str(copy)).stdout
     assert "Traceback" not in check.stderr
-
-
-@pytest.mark.parametrize(
-    "point",
-    ["ingest.part.before", "map.part.after", "relational.stage.before", "write.manifest.before"],
-)
-def test_a_killed_run_goes_on_to_the_same_bytes(
-    workspace: Path, tmp_path: Path, point: str
-) -> None:
-    other = tmp_path / "work"
-    words = ("run", "examples/quickstart.yaml", "--set", f"workspace={other}")
-    ledger = tmp_path / "ledger"
-    killed = winnow(*words, WINNOW_FAULT=f"{point}:{ledger}", WINNOW_FAULT_TARGET="driver")
-    assert ledger.exists(), killed.stderr
-    assert killed.returncode != 0
-    again = winnow(*words)
-    assert again.returncode == 0, again.stderr
-    found, wanted = contents(other), contents(workspace)
-    assert found.keys() == wanted.keys()
-    assert [n for n in found if found[n] != wanted[n] and "plan.json" not in n] == []
