@@ -121,7 +121,7 @@ def make_mixture(
     """Select and write a mixture, unless one is there that was made of the same things."""
     began = time.monotonic()
     identity = _identity(workspace, plan)
-    record = f"mixtures/{plan.name}/_made/{identity}.json"
+    record = f"mixtures/_made/{plan.name}/{identity}.json"
     manifest = f"mixtures/{plan.name}/manifest.json"
     store = workspace.store
     if store.exists(record) and store.exists(manifest):

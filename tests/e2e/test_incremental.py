@@ -1,0 +1,100 @@
+"""A run does what is not done yet and nothing else; the order of the work leaves no trace."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import (
+    CONFIGURATION,
+    contents,
+    differing,
+    make_corpus,
+    make_documents,
+    run_json,
+    stage_figures,
+    write_jsonl,
+)  # fmt: skip
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    return make_corpus(tmp_path)
+
+
+def made(figures: dict[str, Any]) -> int:
+    """The parts that the stages of a run made."""
+    return sum(stage["parts_made"] for stage in figures["stages"])
+
+
+def test_a_threshold_reruns_only_the_selection(corpus: Path) -> None:
+    run_json(str(corpus))
+    work = corpus.parent / "work"
+    before = contents(work)
+    corpus.write_text(CONFIGURATION.replace("n_words >= 10", "n_words >= 100"))
+    figures = run_json(str(corpus))
+    assert made(figures) == figures["ingest"]["parts_made"] == 0
+    after = contents(work)
+    kept = [name for name in before if not name.startswith("mixtures/")]
+    assert all(after[name] == before[name] for name in kept)
+    assert after["mixtures/main/manifest.json"] != before["mixtures/main/manifest.json"]
+
+
+def test_an_added_file_is_all_that_is_measured(corpus: Path, tmp_path: Path) -> None:
+    first = run_json(str(corpus))
+    write_jsonl(corpus.parent / "one" / "b.jsonl", make_documents(5, 30, repeats=100))
+    second = run_json(str(corpus))
+    added = 30 - 5  # some are empty
+    assert second["ingest"]["new_files"] == 1
+    assert second["ingest"]["parts_made"] < first["ingest"]["parts_made"]
+    for name in ("signals", "tokens"):
+        assert stage_figures(second, name)["computed"] == added, name
+        found = stage_figures(second, name)
+        assert found["parts_made"] == second["ingest"]["parts_made"]
+        assert found["parts_found"] == first["ingest"]["parts_made"]
+    other = tmp_path / "together"
+    run_json(str(corpus), "--set", f"workspace={other}")
+    assert differing(other, corpus.parent / "work", "mixtures/main") == []
+
+
+WHERE = "  - signals: {where: \"kind = 'prose'\"}"
+
+
+def test_a_wider_where_computes_only_the_rows_it_admits(corpus: Path, tmp_path: Path) -> None:
+    narrow = CONFIGURATION.replace("  - signals: {}", WHERE)
+    corpus.write_text(narrow)
+    first = stage_figures(run_json(str(corpus), "--until", "signals"), "signals")
+    wide = narrow.replace("kind = 'prose'", "kind in ('prose', 'list')")
+    corpus.write_text(wide)
+    second = stage_figures(run_json(str(corpus), "--until", "signals"), "signals")
+    assert 0 < first["computed"] < first["documents"]
+    assert first["skipped"] == first["documents"] - first["computed"]
+    assert second["kept"] == first["computed"]
+    assert second["computed"] == first["skipped"]
+    other = tmp_path / "at-once"
+    run_json(str(corpus), "--set", f"workspace={other}", "--until", "signals")
+    ours, theirs = (read_signals(folder) for folder in (corpus.parent / "work", other))
+    assert ours == theirs
+
+
+def read_signals(work: Path) -> list[dict[str, Any]]:
+    """The signals in force."""
+    from pipeline.io.parts import read_table
+    from pipeline.io.store import open_store
+    from pipeline.io.workspace import Workspace, columns_path
+
+    workspace = Workspace(open_store(str(work)))
+    record = workspace.stage("signals")
+    assert record is not None
+    paths = [
+        columns_path("signals", record.fingerprint, part.part, part.key)
+        for part in sorted(record.parts.values(), key=lambda part: part.part)
+    ]
+    return [row for path in paths for row in read_table(workspace.store, path).to_pylist()]
+
+
+def test_the_size_of_a_part_leaves_no_trace_in_the_mixture(corpus: Path, tmp_path: Path) -> None:
+    run_json(str(corpus))
+    other = tmp_path / "large-parts"
+    run_json(str(corpus), "--set", f"workspace={other}", "--set", "part_bytes=1_000_000")
+    assert len(contents(other / "documents")) < len(contents(corpus.parent / "work/documents"))
+    assert differing(other, corpus.parent / "work", "mixtures/main") == []
