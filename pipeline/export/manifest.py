@@ -117,12 +117,21 @@ def _inputs(generations: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def write_manifest(store: Store, folder: str, manifest: Manifest) -> str:
-    """Write the card, then the manifest; returns the manifest's text."""
+    """Write the card, then the manifest; returns the manifest's text.
+
+    The shards that the manifest before it named, and it does not, go: a reader that takes every
+    file of the folder gets this mixture and nothing else.
+    """
+    path = f"{folder}/manifest.json"
+    before = json.loads(store.read(path))["shards"] if store.exists(path) else []
     content = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     store.replace(f"{folder}/README.md", card(manifest).encode())
     fault("write.manifest.before")
-    store.replace(f"{folder}/manifest.json", content.encode())
+    store.replace(path, content.encode())
     fault("write.manifest.after")
+    stale = {shard["path"] for shard in before} - {shard["path"] for shard in manifest["shards"]}
+    for name in sorted(stale):
+        store.delete(f"{folder}/{name}")
     return content
 
 
