@@ -89,10 +89,10 @@ def _remote(entry: str) -> list[tuple[str, str, int, str]]:
 def find_inputs(source: str, entries: Sequence[str], format_name: str | None) -> list[InputFile]:
     """The files of a source in the order of their relative paths; a file named twice counts once.
 
-    ConfigurationError where an entry names nothing, two files share a relative path, or a
-    format can't be guessed.
+    ConfigurationError where an entry names nothing, two files share a relative path, or
+    no file's format can be told.
     """
-    from pipeline.io.formats import guess
+    from pipeline.io.formats import FORMATS, UNKNOWN, guess
 
     found: dict[str, InputFile] = {}
     for entry in entries:
@@ -106,6 +106,21 @@ def find_inputs(source: str, entries: Sequence[str], format_name: str | None) ->
                     f"sources.{source}.path: {known.location} and {location} have the same path "
                     f"{path} below their roots; make them two sources"
                 )
-            kind = format_name or guess(path)
+            kind = format_name or guess(path) or _sniffed(location)
             found[path] = InputFile(source, path, location, size, stamp, kind)
+    if all(file.format == UNKNOWN for file in found.values()):
+        raise ConfigurationError(
+            f"sources.{source}.path: the format of {min(found)} can't be told from its name or "
+            f"its content; say `format:` ({', '.join(FORMATS)})"
+        )
     return [found[path] for path in sorted(found)]
+
+
+def _sniffed(location: str) -> str:
+    from pipeline.io.formats import UNKNOWN, sniff
+
+    try:
+        with open_input(location) as file:
+            return sniff(file) or UNKNOWN
+    except OSError:
+        return UNKNOWN
