@@ -17,7 +17,7 @@ def fingerprint(stage: Stage) -> str:
     for item in dataclasses.fields(stage):
         value = getattr(stage, item.name)
         named = value is not None and File in (hints[item.name], *_arguments(hints[item.name]))
-        parameters[item.name] = digest_of(str(value)) if named else _plain(value)
+        parameters[item.name] = _digests(value) if named else _plain(value)
     versions = {name: importlib.metadata.version(name) for name in stage.libraries}
     owner = type(stage).__module__.split(".")[0]
     if owner not in ("pipeline", "raters"):
@@ -29,6 +29,10 @@ def fingerprint(stage: Stage) -> str:
 
 def _arguments(hint: object) -> tuple[object, ...]:
     return tuple(getattr(hint, "__args__", ()))
+
+
+def _digests(value: object) -> object:
+    return [digest_of(str(v)) for v in value] if isinstance(value, tuple) else digest_of(str(value))
 
 
 def _plain(value: object) -> object:
