@@ -123,6 +123,12 @@ def _frame(settings: Settings) -> Config:
         return Config.model_validate_json(json.dumps(settings.data))
     except ValidationError as error:
         found = explain(error, _names)
+        # pydantic counts a list without its wrong items, and may find it too short
+        found = [
+            (key, message)
+            for key, message in found
+            if not any(len(key) < len(other) and other[: len(key)] == key for other, _ in found)
+        ]
         _raise(settings, [(_written(settings, key), message) for key, message in found])
         raise
 

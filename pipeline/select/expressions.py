@@ -99,7 +99,7 @@ def _located(text: str, line: int, column: int, message: str) -> str:
 
 def _nearest(name: str, names: "list[str]") -> str:
     close = difflib.get_close_matches(name, names, 1, 0.5)
-    return f"; did you mean {close[0]}?" if close else ""
+    return f"; did you mean '{close[0]}'?" if close else ""
 
 
 class _Compiler:
