@@ -28,6 +28,17 @@ class _Parser(argparse.ArgumentParser):
         self.exit(WRONG, f"winnow: {message}\n(see {self.prog} --help)\n")
 
 
+def _share(text: str) -> float:
+    """A share: above 0, at most 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share: above 0 and at most 1")
+    return value
+
+
 def parser() -> argparse.ArgumentParser:
     """All commands and their arguments."""
     top = _Parser(prog="winnow", description="From a raw corpus to a mixture that a trainer loads.")
@@ -50,8 +61,24 @@ def parser() -> argparse.ArgumentParser:
     config(run_)
     run_.add_argument("--until", metavar="STAGE", help="stop after this stage")
     run_.add_argument("--only", metavar="STAGE", help="this stage, and what it reads")
+    run_.add_argument(
+        "--sample",
+        type=_share,
+        default=None,
+        metavar="SHARE",
+        help="a trial with this share of the documents and budgets, in WORKSPACE-sample",
+    )
     run_.add_argument("--dry-run", action="store_true", help="say what there is to do")
-    run_.add_argument("--accept-changes", action="store_true", help="go on with changed inputs")
+    run_.add_argument(
+        "--accept-changes",
+        action="store_true",
+        help="go on with the documents as ingested where an input has changed or is gone",
+    )
+    run_.add_argument(
+        "--reingest",
+        action="store_true",
+        help="read all inputs anew, in place of the documents that are there",
+    )
     select = add("select", "redo a selection")
     config(select)
     select.add_argument("--mixture", metavar="NAME")

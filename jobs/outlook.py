@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.io.generations import IngestOptions, new_inputs
 from pipeline.io.inputs import InputFile
 from pipeline.io.workspace import Workspace
 from pipeline.spark.engine import PlannedStage
@@ -12,18 +13,17 @@ from pipeline.stages.fingerprint import fingerprint
 def outlook(
     workspace: Workspace,
     inputs: Mapping[str, Sequence[InputFile]],
+    options: IngestOptions,
     stages: Sequence[PlannedStage],
 ) -> list[dict[str, Any]]:
     """For ingest and each stage: what there is to do, in files, parts and documents."""
-    known = set()
+    generations: list[dict[str, Any]] = []
     parts = []
     if workspace.store.exists("workspace.json"):
         workspace.check()
         generations = workspace.generations()
-        known = {(item["source"], item["path"]) for g in generations for item in g["inputs"]}
         parts = workspace.documents()
-    files = [file for found in inputs.values() for file in found]
-    new = [file for file in files if (file.source, file.path) not in known]
+    new = new_inputs(generations, inputs, options)
     steps: list[dict[str, Any]] = [
         {"step": "ingest", "files": len(new), "bytes": sum(file.size for file in new)}
     ]

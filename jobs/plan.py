@@ -1,17 +1,16 @@
 """From a checked configuration to what the engine works on."""
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import cast
 
 from jobs.binding import BoundMixture
 from jobs.configuration import BoundConfiguration
 from pipeline.io.beside import Address
+from pipeline.io.generations import IngestOptions
 from pipeline.io.records import ReadOptions
 from pipeline.select.plan import Selection
 from pipeline.select.samplers import Sampler
 from pipeline.spark.engine import PlannedStage
-from pipeline.spark.ingest import IngestOptions
 from pipeline.spark.mixture import MixturePlan
 from pipeline.stages.fingerprint import digest_of
 from schemas.errors import ConfigurationError
@@ -60,9 +59,12 @@ def _with_needs(bound: BoundConfiguration, name: str) -> list[str]:
 
 
 def ingest_options(
-    bound: BoundConfiguration, accept_changes: bool, sources: Collection[str]
+    bound: BoundConfiguration,
+    accept_changes: bool = False,
+    reingest: bool = False,
+    part: float | None = None,
 ) -> IngestOptions:
-    """How each source is read."""
+    """How each source is read; `part` is the share of the documents that a trial takes."""
     config = bound.config
     read = {
         source.name: ReadOptions(
@@ -73,9 +75,10 @@ def ingest_options(
             extractor=source.extractor or "resiliparse",
         )
         for source in config.sources
-        if source.name in sources
     }
-    return IngestOptions(config.part_bytes, config.max_rejects, accept_changes, read)
+    return IngestOptions(
+        config.part_bytes, config.max_rejects, accept_changes, read, part or 1.0, reingest
+    )
 
 
 def planned_mixture(bound: BoundConfiguration, mixture: BoundMixture) -> MixturePlan:

@@ -14,12 +14,13 @@ YOUNG = 3600
 
 
 def clean(arguments: argparse.Namespace) -> int:
-    """Delete stale column parts, replaced stage records, unnamed shards and unfinished files."""
+    """Delete replaced documents, stale columns, unnamed shards and unfinished files."""
     workspace = Workspace(open_store(arguments.workspace))
     workspace.check()
     store = workspace.store
     named = _named(workspace)
-    garbage = [e for e in store.list() if _cleanable(e.path) and e.path not in named]
+    closed = {f"{record['generation']:06d}" for record in workspace.decided()}
+    garbage = [e for e in store.list() if _cleanable(e.path, closed) and e.path not in named]
     garbage += _unfinished(store)
     if not arguments.all:
         garbage = [entry for entry in garbage if _age(store, entry.path) > YOUNG]
@@ -38,13 +39,23 @@ def clean(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _cleanable(path: str) -> bool:
-    """Documents, rejects and generations are never touched."""
-    return path.split("/")[0] in ("columns", "mixtures")
+def _cleanable(path: str, closed: set[str]) -> bool:
+    """Whether a file may go: one of a generation only when that was committed or given up."""
+    folder, *rest = path.split("/")
+    if folder == "documents":
+        name = rest[-2] if rest[0].startswith("_") else rest[0].partition("-")[0]
+        return name in closed and rest[-1] != "generation.json"
+    if folder == "rejects":
+        return rest[0] in closed
+    return folder in ("columns", "mixtures")
 
 
 def _named(workspace: Workspace) -> set[str]:
-    named: set[str] = set()
+    named = {part.path for part in workspace.documents()}
+    for generation in workspace.generations():
+        number = f"{generation['generation']:06d}"
+        named.add(f"documents/_index/{number}/parts.parquet")
+        named |= {entry.path for entry in workspace.store.list(f"rejects/{number}")}
     for name in workspace.stages():
         record = workspace.stage(name)
         assert record is not None

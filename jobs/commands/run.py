@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from jobs.configuration import BoundConfiguration, load_configuration
 from jobs.console import Console
+from jobs.trial import trial
 from pipeline.io.store import open_store, probe
 from pipeline.io.workspace import Workspace
 from pipeline.spark.engine import Engine, StageFigures
@@ -30,6 +31,8 @@ class RunFigures:
 def run(arguments: argparse.Namespace) -> int:
     """Ingest, measure, select and write what is not done yet."""
     bound = load_configuration(arguments.config, arguments.set)
+    if arguments.sample is not None:
+        bound = trial(bound, arguments.sample)
     console = Console(arguments.log_format)
     if arguments.dry_run:
         return _dry_run(bound, console, arguments)
@@ -54,7 +57,7 @@ def execute(
     probe(store)
     workspace = Workspace(store)
     workspace.create()
-    options = ingest_options(bound, arguments.accept_changes, bound.inputs)
+    options = ingest_options(bound, arguments.accept_changes, arguments.reingest, arguments.sample)
     with LazySession("winnow run", arguments.master) as session:
         read = ingest(workspace, bound.inputs, options, session.get, console)
         read.seconds = time.monotonic() - began - session.seconds
@@ -73,9 +76,11 @@ def execute(
 def _dry_run(bound: BoundConfiguration, console: Console, arguments: argparse.Namespace) -> int:
     """Say what a run would do, without doing it."""
     from jobs.outlook import outlook
-    from jobs.plan import planned_stages
+    from jobs.plan import ingest_options, planned_stages
 
     stages = planned_stages(bound, arguments.until, arguments.only)
+    options = ingest_options(bound, arguments.accept_changes, arguments.reingest, arguments.sample)
     workspace = Workspace(open_store(bound.workspace))
-    console.outlook(outlook(workspace, bound.inputs, stages), as_json=arguments.json)
+    steps = outlook(workspace, bound.inputs, options, stages)
+    console.outlook(steps, as_json=arguments.json)
     return 0

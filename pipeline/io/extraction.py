@@ -1,6 +1,16 @@
 """The main text of an HTML page, by resiliparse."""
 
+import importlib.metadata
+
 from pipeline.text.charset import decode
+
+VERSION = 1
+"""Raised whenever the text that is extracted changes."""
+
+
+def extraction_version() -> str:
+    """What extracts text, and in which version; it belongs to a generation."""
+    return f"resiliparse {importlib.metadata.version('resiliparse')}, winnow {VERSION}"
 
 
 def main_text(content: bytes, content_type: str | None) -> str:

@@ -1,34 +1,21 @@
 """Ingest: raw files to documents parts, one task at a time, each piece committed on its own."""
 
 import json
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 
 import pyarrow as pa
+import xxhash
 
 from pipeline.io.digests import canonical_json, text_key
 from pipeline.io.faults import fault
-from pipeline.io.inputs import InputFile, open_input
-from pipeline.io.parts import (
-    GROUP_BYTES,
-    GROUP_ROWS,
-    PartWriter,
-    find_footer,
-    write_table,
-)
-from pipeline.io.records import Document, Outcome, ReadOptions, Reject
+from pipeline.io.inputs import InputFile, check_unchanged, open_input
+from pipeline.io.parts import GROUP_BYTES, GROUP_ROWS, PartWriter, TableWriter, find_footer
+from pipeline.io.records import Document, Outcome, PassedOver, ReadOptions, Reject
 from pipeline.io.store import Store, open_store
+from pipeline.io.tally import Tally
 from pipeline.io.workspace import DocumentsPart
-from schemas.errors import WinnowError
 from schemas.tables import REJECTS, documents_schema
-
-SMALLEST_PART = 4_000_000
-"""No part is cut smaller than this unless `part_bytes` says so."""
-
-PARTS_PER_GENERATION = 64
-"""A generation gives at least this many parts where they would not be smaller than that."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +37,8 @@ class IngestTask:
     units: tuple[Unit, ...]
     options: ReadOptions
     part_bytes: int
+    share: float = 1.0
+    """Of the documents, by a hash of their ids; the others are passed over as `not sampled`."""
 
     @property
     def name(self) -> str:
@@ -59,72 +48,12 @@ class IngestTask:
     @property
     def record(self) -> str:
         """The object whose presence says that the task is done."""
-        return f"documents/_index/{self.generation:06d}/tasks/{self.task:06d}.json"
+        return f"{tasks_folder(self.generation)}/{self.task:06d}.json"
 
 
-@dataclass
-class Tally:
-    """What became of the records of one file: nothing may be missing from the sum."""
-
-    source: str
-    path: str
-    records: int = 0
-    documents: int = 0
-    bytes: int = 0
-    passed_over: Counter[str] = field(default_factory=Counter)
-    rejects: Counter[str] = field(default_factory=Counter)
-
-    @classmethod
-    def restored(cls, told: Mapping[str, Any]) -> "Tally":
-        """The tally that `asdict` was made of."""
-        counts = {name: Counter(told[name]) for name in ("passed_over", "rejects")}
-        return cls(**{**told, **counts})
-
-    def told(self) -> dict[str, object]:
-        """As JSON has it."""
-        counts = {
-            name: dict(sorted(getattr(self, name).items())) for name in ("passed_over", "rejects")
-        }
-        return {**vars(self), **counts}
-
-    def count(self, outcome: Outcome) -> None:
-        """Count one outcome."""
-        self.records += 1
-        if isinstance(outcome, Document):
-            self.documents += 1
-            self.bytes += len(outcome.text.encode())
-        elif isinstance(outcome, Reject):
-            self.rejects[outcome.reason] += 1
-        else:
-            self.passed_over[outcome.kind] += 1
-
-
-def part_target(total: int, part_bytes: int) -> int:
-    """Bytes that a part of a generation holds: never a matter of how many cores there are."""
-    return max(1, min(part_bytes, max(total // PARTS_PER_GENERATION, SMALLEST_PART)))
-
-
-def cut(files: Sequence[InputFile], target: int) -> list[tuple[Unit, ...]]:
-    """Split large files and pack small ones: the units of each task, one source a task."""
-    from pipeline.io.formats import load_format
-
-    tasks: list[tuple[Unit, ...]] = []
-    pending: list[Unit] = []
-    held = 0.0
-    for file in files:
-        reader = load_format(file.format)
-        with open_input(file.location) as stream:
-            ranges = reader.splits(stream, file.path, file.size, target)
-        weight = file.size / max(1, len(ranges))
-        for start, end in ranges:
-            if pending and (pending[0].file.source != file.source or held + weight > target):
-                tasks.append(tuple(pending))
-                pending, held = [], 0.0
-            pending.append(Unit(file, start, end))
-            held += weight
-    if pending:
-        tasks.append(tuple(pending))
-    return tasks
+def tasks_folder(generation: int) -> str:
+    """Where the plan of a generation and the records of its tasks lie."""
+    return f"documents/_tasks/{generation:06d}"
 
 
 class _Pieces:
@@ -136,6 +65,7 @@ class _Pieces:
         self._rows: list[dict[str, object]] = []
         self._group_bytes = 0
         self._rejects: list[dict[str, object]] = []
+        self._rejects_writer: TableWriter | None = None
         self._part_bytes = 0
         self._writer: PartWriter | None = None
         self._piece = 0
@@ -170,6 +100,8 @@ class _Pieces:
                 self._flush()
             if self._part_bytes + self._group_bytes >= self._task.part_bytes:
                 self.close()
+        if len(self._rejects) >= GROUP_ROWS:
+            self._flush_rejects()
 
     def _flush(self) -> None:
         if not self._rows:
@@ -183,14 +115,23 @@ class _Pieces:
         self._part_bytes += self._group_bytes
         self._rows, self._group_bytes = [], 0
 
+    def _flush_rejects(self) -> None:
+        if not self._rejects:
+            return
+        if self._rejects_writer is None:
+            path = f"rejects/{self._task.generation:06d}/{self._name()}.parquet"
+            self._rejects_writer = TableWriter(self._store, path, REJECTS)
+        self._rejects_writer.write(pa.Table.from_pylist(self._rejects, REJECTS))
+        self._rejects = []
+
     def close(self) -> None:
         """Commit the piece: its rejects first, so that a part is never without them."""
         self._flush()
-        if self._rejects:
-            table = pa.Table.from_pylist(self._rejects, REJECTS)
-            path = f"rejects/{self._task.generation:06d}/{self._name()}.parquet"
-            write_table(self._store, path, table, "ingest.rejects")
-            self._rejects = []
+        self._flush_rejects()
+        if self._rejects_writer is not None:
+            with self._rejects_writer as rejects:
+                rejects.commit("ingest.rejects")
+            self._rejects_writer = None
         if self._writer is None:
             return
         tallies = [tally.told() for tally in self.tallies]
@@ -208,13 +149,28 @@ class _Pieces:
 
     def abandon(self) -> None:
         """Leave no unfinished file."""
-        if self._writer is not None:
-            self._writer.__exit__(None, None, None)
+        for writer in (self._writer, self._rejects_writer):
+            if writer is not None:
+                writer.__exit__(None, None, None)
+
+
+def document_id(file: InputFile, document: Document) -> str:
+    """A document's id: it depends on the source, the file and the place in it, not on the run."""
+    return text_key(file.source, file.path, document.position)
+
+
+def _sampled(file: InputFile, outcome: Outcome, share: float) -> Outcome:
+    """The outcome, or in place of a document outside the sample that it is passed over."""
+    if share < 1 and isinstance(outcome, Document):
+        place = xxhash.xxh3_64_intdigest(document_id(file, outcome).encode())
+        if place >= share * 2**64:
+            return PassedOver("not sampled")
+    return outcome
 
 
 def _document_row(file: InputFile, document: Document) -> dict[str, object]:
     return {
-        "id": text_key(file.source, file.path, document.position),
+        "id": document_id(file, document),
         "text": document.text,
         "url": document.url,
         "source": file.source,
@@ -251,19 +207,15 @@ def _outcomes(task: IngestTask, tallies: list[Tally]) -> Iterator[tuple[Unit, Ou
             tallies.append(Tally(unit.file.source, unit.file.path))
         tally = tallies[number]
         reader = load_format(unit.file.format)
-        try:
-            stream = open_input(unit.file.location)
-        except OSError as error:
-            raise WinnowError(
-                f"{unit.file.location} can't be read ({error.strerror or error}); "
-                "restore it, or take it out of the source's path"
-            ) from error
-        with stream:
+        check_unchanged(unit.file)
+        with open_input(unit.file.location) as stream:
             for outcome in reader.records(
                 stream, unit.file.path, unit.start, unit.end, task.options, tally.records
             ):
+                outcome = _sampled(unit.file, outcome, task.share)
                 tally.count(outcome)
                 yield unit, outcome
+        check_unchanged(unit.file)
 
 
 def run_ingest_task(task: IngestTask) -> dict[str, object]:

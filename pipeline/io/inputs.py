@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from pipeline.io.store import is_url, open_store
-from schemas.errors import ConfigurationError
+from schemas.errors import ConfigurationError, WinnowError
 
 _WILD = "*?["
 
@@ -35,6 +35,23 @@ def open_input(location: str) -> BinaryIO:
         folder, _, name = location.rpartition("/")
         return cast("BinaryIO", open_store(folder).open(name))
     return open(location, "rb", buffering=1 << 20)
+
+
+def check_unchanged(file: InputFile) -> None:
+    """Raise WinnowError where a local file is no longer what it was when it was found."""
+    if is_url(file.location):
+        return
+    try:
+        stat = os.stat(file.location)
+    except OSError as error:
+        raise WinnowError(
+            f"{file.location} can't be read ({error.strerror}); "
+            "restore it, or take it out of the source's path"
+        ) from error
+    if (stat.st_size, str(stat.st_mtime_ns)) != (file.size, file.stamp):
+        raise WinnowError(
+            f"{file.location} has changed while it was read; run again when it is complete"
+        )
 
 
 def _root(entry: str) -> str:

@@ -166,17 +166,42 @@ def _one(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], kind)
 
 
-def write_table(store: Store, path: str, table: pa.Table, point: str) -> bool:
-    """Create a small table (an index, rejects) as one Parquet object."""
-    local = store.scratch()
-    try:
-        pq.write_table(table, local, compression="zstd", write_statistics=False)
+class TableWriter:
+    """Writes a table without documents beside it (an index, rejects) as one Parquet object."""
+
+    def __init__(self, store: Store, path: str, schema: pa.Schema) -> None:
+        self._store, self._path = store, path
+        self._local = store.scratch()
+        self._writer = pq.ParquetWriter(
+            self._local, schema, compression="zstd", write_statistics=False
+        )
+
+    def __enter__(self) -> "TableWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave nothing behind unless `commit` was called."""
+        self._writer.close()
+        self._local.unlink(missing_ok=True)
+
+    def write(self, table: pa.Table) -> None:
+        """Take in more rows."""
+        self._writer.write_table(table)
+
+    def commit(self, point: str) -> bool:
+        """Create the object; False where it is there already."""
+        self._writer.close()
         fault(f"{point}.before")
-        made = store.create(path, local)
+        made = self._store.create(self._path, self._local)
         fault(f"{point}.after")
         return made
-    finally:
-        local.unlink(missing_ok=True)
+
+
+def write_table(store: Store, path: str, table: pa.Table, point: str) -> bool:
+    """Create a small table as one Parquet object; False where it is there already."""
+    with TableWriter(store, path, table.schema) as writer:
+        writer.write(table)
+        return writer.commit(point)
 
 
 def read_table(store: Store, path: str) -> pa.Table:

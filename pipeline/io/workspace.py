@@ -115,14 +115,26 @@ class Workspace:
                 f"this Winnow reads version {FORMAT_VERSION}"
             )
 
-    def generations(self) -> list[dict[str, Any]]:
-        """The committed generations' records, oldest first."""
+    def decided(self) -> list[dict[str, Any]]:
+        """The records of all generations that were committed or given up, oldest first."""
         names = sorted(
             entry.path
             for entry in self.store.list("documents/_index")
             if entry.path.endswith("/generation.json")
         )
         return [json.loads(self.store.read(name)) for name in names]
+
+    def generations(self) -> list[dict[str, Any]]:
+        """The committed generations' records that hold, oldest first.
+
+        One that replaces the generations before it is the first.
+        """
+        live: list[dict[str, Any]] = []
+        for record in self.decided():
+            if record.get("given_up"):
+                continue
+            live = [record] if record["replaces"] else [*live, record]
+        return live
 
     def documents(self) -> list[DocumentsPart]:
         """The documents parts of all generations, in order."""
@@ -134,15 +146,29 @@ class Workspace:
 
     def commit_generation(
         self, number: int, parts: Sequence[DocumentsPart], record: Mapping[str, object]
-    ) -> None:
-        """Write a generation's index, then the record that makes it count."""
+    ) -> bool:
+        """Write a generation's index, then the record that makes it count.
+
+        False where another run has given the generation up meanwhile.
+        """
         table = pa.Table.from_pylist([asdict(part) for part in parts], _DOCUMENTS_INDEX)
         content = {**record, "generation": number}
         folder = _generation(content)
         write_table(self.store, f"{folder}/parts.parquet", table, "ingest.index")
         fault("ingest.generation.before")
-        self.store.create(f"{folder}/generation.json", canonical_json(content).encode())
+        held = self._decide(content)
         fault("ingest.generation.after")
+        return held
+
+    def give_up_generation(self, number: int) -> bool:
+        """Close the number of a generation that is not committed; False where it was, meanwhile."""
+        return self._decide({"generation": number, "given_up": True})
+
+    def _decide(self, record: Mapping[str, object]) -> bool:
+        """One object decides what became of a generation: the first to create it."""
+        path = f"{_generation(record)}/generation.json"
+        content = canonical_json(record).encode()
+        return self.store.create(path, content) or self.store.read(path) == content
 
     def stage_records(self, stage: str) -> list[dict[str, object]]:
         """Every record of a stage, oldest first, without its parts."""
