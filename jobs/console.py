@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -156,11 +157,16 @@ class Console:
             ("step", "documents", "tokens"),
             [(s["step"], s["documents"], s["tokens"]) for s in manifest["funnel"]],
         )
-        names = ("stratum", "wanted", "available", "achieved", "achieved_documents")
+        from pipeline.select.plan import stratum_label
+
+        names = ("wanted", "available", "achieved", "achieved_documents")
         self.table(
             f"mixture {name}: strata",
             ("stratum", "wanted", "available", "achieved", "documents"),
-            [[cut[n] for n in names] for cut in manifest["strata"]],
+            [
+                [stratum_label(cut["stratum"]), *(cut[n] for n in names)]
+                for cut in manifest["strata"]
+            ],
         )
         totals = manifest["totals"]
         self.say(
@@ -174,4 +180,9 @@ def _shown(value: object) -> str:
         return "-"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return str(value)
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """A text in which no control character can reach the terminal."""
+    return "".join(c if unicodedata.category(c)[0] != "C" else "\ufffd" for c in text)

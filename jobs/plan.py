@@ -111,6 +111,7 @@ def planned_mixture(bound: BoundConfiguration, mixture: BoundMixture) -> Mixture
         {name: bound.columns[name].field.type for name in dict.fromkeys(written)},
         mixture.tokens_column,
         _tokenizer(mixture.tokenizer),
+        tuple(stage.name for stage in bound.stages),
     )
 
 

@@ -2,13 +2,13 @@
 
 import argparse
 import heapq
-import unicodedata
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.columns import WorkspaceColumns, open_columns
+from jobs.console import printable
 from pipeline.select.samplers import draws
 
 LEVELS = 30
@@ -35,8 +35,7 @@ def sample(arguments: argparse.Namespace) -> int:
 
 def first_words(text: str, length: int = 160) -> str:
     """The beginning of a text on one line; control characters can't reach the terminal."""
-    line = " ".join(text[: 4 * length].split())[:length]
-    return "".join(c if unicodedata.category(c)[0] != "C" else "\ufffd" for c in line)
+    return printable(" ".join(text[: 4 * length].split())[:length])
 
 
 def _is_number(kind: pa.DataType) -> bool:

@@ -13,7 +13,7 @@ from pipeline.io.digests import canonical_json
 from pipeline.io.faults import fault
 from pipeline.io.store import Store
 from pipeline.io.workspace import Workspace
-from pipeline.select.plan import Plan
+from pipeline.select.plan import Plan, stratum_label
 from schemas.manifest import SCHEMA_VERSION
 
 Manifest = dict[str, Any]
@@ -27,6 +27,7 @@ def mixture_digest(shards: Sequence[Mapping[str, Any]], plan: Mapping[str, Any])
 
 def build_manifest(
     workspace: Workspace,
+    stages: Sequence[str],
     name: str,
     config: Mapping[str, Any],
     seed: int,
@@ -38,7 +39,7 @@ def build_manifest(
 ) -> Manifest:
     """The manifest: the same for the same set of documents, however they were ingested."""
     inputs = _inputs(workspace.generations())
-    stages = [record for s in workspace.stages() if (record := workspace.stage(s))]
+    records = [record for stage in stages if (record := workspace.stage(stage))]
     funnel = [
         {"step": "records", "documents": sum(item["records"] for item in inputs), "tokens": None},
         {
@@ -55,7 +56,7 @@ def build_manifest(
             "skipped": record.totals["skipped"],
             "failed": record.totals["failed"],
         }
-        for record in stages
+        for record in records
     ]
     funnel += [{"step": rule, "documents": n, "tokens": tokens} for rule, n, tokens in rules]
     told = [shard.to_json() for shard in shards]
@@ -72,7 +73,7 @@ def build_manifest(
         "funnel": funnel,
         "strata": selection["strata"],
         "selection": selection,
-        "fingerprints": {record.stage: record.fingerprint for record in stages},
+        "fingerprints": {record.stage: record.fingerprint for record in records},
         "tokenizer": dict(tokenizer) if tokenizer else None,
         "splits": {"train": {"shards": [shard.path for shard in shards]}},
         "contamination": "not checked",
@@ -150,8 +151,11 @@ def card(manifest: Manifest) -> str:
     """The dataset card, in Markdown; what comes from documents or configuration is escaped."""
     totals = manifest["totals"]
     funnel = [(step["step"], step["documents"], step["tokens"]) for step in manifest["funnel"]]
-    names = ("stratum", "wanted", "available", "achieved", "achieved_documents")
-    strata = [[cut[name] for name in names] for cut in manifest["strata"]]
+    names = ("wanted", "available", "achieved", "achieved_documents")
+    strata = [
+        [stratum_label(cut["stratum"]), *(cut[name] for name in names)]
+        for cut in manifest["strata"]
+    ]
     sources = [
         (item["source"], len(item["files"]), item["records"], item["documents"])
         for item in manifest["inputs"]

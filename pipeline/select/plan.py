@@ -344,6 +344,12 @@ def _cut(stratum: str, state: _Stratum, above: int, documents: int, place: int) 
     )
 
 
+def stratum_label(stratum: str) -> str:
+    """A stratum's key as people read it: its values, with a dot between them."""
+    values = json.loads(stratum)
+    return " \u00b7 ".join("null" if value is None else str(value) for value in values) or "all"
+
+
 def _flags(array: pa.Array) -> npt.NDArray[np.bool_]:
     return np.asarray(array.to_numpy(zero_copy_only=False), bool)
 

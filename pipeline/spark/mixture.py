@@ -72,6 +72,8 @@ class MixturePlan:
     """Columns beside the fixed ones that its shards carry."""
     tokens_column: str | None
     tokenizer: Mapping[str, str] | None
+    stages: tuple[str, ...]
+    """Every stage of the configuration, in order."""
 
 
 @dataclass
@@ -156,6 +158,7 @@ def _manifest(
 ) -> Manifest:
     return build_manifest(
         workspace,
+        plan.stages,
         plan.name,
         plan.config,
         plan.seed,
@@ -168,7 +171,7 @@ def _manifest(
 
 
 def _identity(workspace: Workspace, plan: MixturePlan) -> str:
-    stages = [workspace.stage(name) for name in workspace.stages()]
+    stages = [workspace.stage(name) for name in plan.stages]
     return combined(
         [
             canonical_json([plan.config, plan.seed, plan.tokenizer]),

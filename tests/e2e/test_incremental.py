@@ -12,6 +12,7 @@ from support import (
     make_documents,
     run_json,
     stage_figures,
+    winnow,
     write_jsonl,
 )  # fmt: skip
 
@@ -98,3 +99,94 @@ def test_the_size_of_a_part_leaves_no_trace_in_the_mixture(corpus: Path, tmp_pat
     run_json(str(corpus), "--set", f"workspace={other}", "--set", "part_bytes=1_000_000")
     assert len(contents(other / "documents")) < len(contents(corpus.parent / "work/documents"))
     assert differing(other, corpus.parent / "work", "mixtures/main") == []
+
+
+def identifiers(work: Path) -> list[str]:
+    """The ids of all documents that an index names, in order of the parts."""
+    from pipeline.io.parts import batches
+    from pipeline.io.store import open_store
+    from pipeline.io.workspace import Workspace
+
+    workspace = Workspace(open_store(str(work)))
+    return [
+        name
+        for part in workspace.documents()
+        for batch in batches(workspace.store, part.path, ["id"])
+        for name in batch.column(0).to_pylist()
+    ]
+
+
+def test_an_unfinished_ingest_of_other_inputs_is_given_up(corpus: Path, tmp_path: Path) -> None:
+    killed = winnow(
+        "run", str(corpus), WINNOW_FAULT=f"ingest.index.before:{tmp_path / 'ledger'}",
+        WINNOW_FAULT_TARGET="driver",
+    )  # fmt: skip
+    assert killed.returncode == -9
+    write_jsonl(corpus.parent / "one" / "a.jsonl", make_documents(9, 50))
+    run_json(str(corpus))
+    work = corpus.parent / "work"
+    other = tmp_path / "at-once"
+    run_json(str(corpus), "--set", f"workspace={other}")
+    assert sorted(identifiers(work)) == sorted(identifiers(other))
+    assert differing(other, work, "mixtures/main") == []
+    cleaned = winnow("clean", str(work), "--all")
+    assert cleaned.returncode == 0, cleaned.stderr
+    assert " in documents" in cleaned.stdout
+    assert sorted(identifiers(work)) == sorted(identifiers(other))
+    assert made(run_json(str(corpus))) == 0
+
+
+def test_a_changed_input_is_an_error_until_it_is_accepted_or_read_anew(corpus: Path) -> None:
+    run_json(str(corpus))
+    work = corpus.parent / "work"
+    before = identifiers(work)
+    write_jsonl(corpus.parent / "two" / "a.jsonl", make_documents(11, 30))
+    refused = winnow("run", str(corpus))
+    assert refused.returncode == 1
+    assert "source two: a.jsonl has changed" in refused.stderr
+    assert made(run_json(str(corpus), "--accept-changes")) == 0
+    assert identifiers(work) == before
+    anew = run_json(str(corpus), "--reingest")
+    assert anew["ingest"]["sources"]["two"]["records"] == 30
+    assert len(identifiers(work)) < len(before)
+    winnow("clean", str(work), "--all")
+    assert made(run_json(str(corpus))) == 0
+    check = winnow("verify", str(work / "mixtures/main"), "--workspace", str(work))
+    assert check.returncode == 0, check.stdout
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("columns: {kind: kind}", "columns: {kind: text}", "sources.one: columns was"),
+        ("seed: 7", "seed: 7\nmax_document_bytes: 100", "max_document_bytes was 20000000"),
+        ("  - name: two\n    path: two/*.jsonl\n    columns: {kind: kind}\n", "", "no such source"),
+    ],
+)
+def test_documents_are_not_mixed_with_others_read_otherwise(
+    corpus: Path, before: str, after: str, told: str
+) -> None:
+    run_json(str(corpus), "--until", "signals")
+    corpus.write_text(CONFIGURATION.replace(before, after, 1))
+    refused = winnow("run", str(corpus))
+    assert refused.returncode in (1, 2)
+    assert told in refused.stderr, refused.stderr
+    assert "--reingest" in refused.stderr
+
+
+def test_a_trial_takes_its_share_into_a_workspace_beside(corpus: Path) -> None:
+    figures = run_json(str(corpus), "--sample", "0.25")
+    folder = corpus.parent / "work-sample"
+    assert not (corpus.parent / "work").exists()
+    for source in figures["ingest"]["sources"].values():
+        lost = sum(source["rejects"].values()) + sum(source["passed_over"].values())
+        assert source["records"] == source["documents"] + lost
+    taken = set(identifiers(folder))
+    run_json(str(corpus), "--until", "signals")
+    everything = set(identifiers(corpus.parent / "work"))
+    assert taken < everything
+    assert 0.1 < len(taken) / len(everything) < 0.4
+    manifest = figures["mixtures"][0]["manifest"]
+    assert manifest["config"]["tokens"] == 3_000
+    assert winnow("run", str(corpus), "--sample", "0.5").returncode == 2
+    assert winnow("run", str(corpus), "--sample", "5").returncode == 2
