@@ -30,6 +30,8 @@ def shared() -> Path:
 def spark() -> "Iterator[SparkSession]":
     from pipeline.spark.session import open_session
 
+    # Its Python workers import the packages, and what the tests define, from this checkout.
+    os.environ["PYTHONPATH"] = f"{ROOT}:{ROOT / 'tests'}"
     session = open_session("tests", "local[2,4]")
     yield session
     session.stop()

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 class LazySession:
-    """Starts Spark when it is first asked for, and stops what it started."""
+    """Starts Spark when it is first asked for, and stops what it started.
+
+    A session that is active already is used, and goes on.
+    """
 
     def __init__(self, app: str, master: str | None = None) -> None:
         self._app, self._master = app, master
@@ -22,10 +25,14 @@ class LazySession:
     def get(self) -> "SparkSession":
         """The session."""
         if self._session is None:
+            from pyspark.sql import SparkSession
+
+            if (active := SparkSession.getActiveSession()) is not None:
+                return active
             from pipeline.spark.session import open_session
 
             began = time.monotonic()
-            self._session = open_session(self._app, self._master, {})
+            self._session = open_session(self._app, self._master)
             self.seconds = time.monotonic() - began
         return self._session
 

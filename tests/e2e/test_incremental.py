@@ -8,13 +8,18 @@ from support import (
     CONFIGURATION,
     contents,
     differing,
+    here,
     make_corpus,
     make_documents,
-    run_json,
+    run_here,
     stage_figures,
     winnow,
     write_jsonl,
 )  # fmt: skip
+
+from jobs.cli import run
+
+pytestmark = pytest.mark.usefixtures("spark")
 
 
 @pytest.fixture
@@ -28,11 +33,11 @@ def made(figures: dict[str, Any]) -> int:
 
 
 def test_a_threshold_reruns_only_the_selection(corpus: Path) -> None:
-    run_json(str(corpus))
+    run_here(str(corpus))
     work = corpus.parent / "work"
     before = contents(work)
     corpus.write_text(CONFIGURATION.replace("n_words >= 10", "n_words >= 100"))
-    figures = run_json(str(corpus))
+    figures = run_here(str(corpus))
     assert made(figures) == figures["ingest"]["parts_made"] == 0
     after = contents(work)
     kept = [name for name in before if not name.startswith("mixtures/")]
@@ -41,9 +46,9 @@ def test_a_threshold_reruns_only_the_selection(corpus: Path) -> None:
 
 
 def test_an_added_file_is_all_that_is_measured(corpus: Path, tmp_path: Path) -> None:
-    first = run_json(str(corpus))
+    first = run_here(str(corpus))
     write_jsonl(corpus.parent / "one" / "b.jsonl", make_documents(5, 30, repeats=100))
-    second = run_json(str(corpus))
+    second = run_here(str(corpus))
     added = 30 - 5  # some are empty
     assert second["ingest"]["new_files"] == 1
     assert second["ingest"]["parts_made"] < first["ingest"]["parts_made"]
@@ -53,7 +58,7 @@ def test_an_added_file_is_all_that_is_measured(corpus: Path, tmp_path: Path) -> 
         assert found["parts_made"] == second["ingest"]["parts_made"]
         assert found["parts_found"] == first["ingest"]["parts_made"]
     other = tmp_path / "together"
-    run_json(str(corpus), "--set", f"workspace={other}")
+    run_here(str(corpus), "--set", f"workspace={other}")
     assert differing(other, corpus.parent / "work", "mixtures/main") == []
 
 
@@ -63,16 +68,16 @@ WHERE = "  - signals: {where: \"kind = 'prose'\"}"
 def test_a_wider_where_computes_only_the_rows_it_admits(corpus: Path, tmp_path: Path) -> None:
     narrow = CONFIGURATION.replace("  - signals: {}", WHERE)
     corpus.write_text(narrow)
-    first = stage_figures(run_json(str(corpus), "--until", "signals"), "signals")
+    first = stage_figures(run_here(str(corpus), "--until", "signals"), "signals")
     wide = narrow.replace("kind = 'prose'", "kind in ('prose', 'list')")
     corpus.write_text(wide)
-    second = stage_figures(run_json(str(corpus), "--until", "signals"), "signals")
+    second = stage_figures(run_here(str(corpus), "--until", "signals"), "signals")
     assert 0 < first["computed"] < first["documents"]
     assert first["skipped"] == first["documents"] - first["computed"]
     assert second["kept"] == first["computed"]
     assert second["computed"] == first["skipped"]
     other = tmp_path / "at-once"
-    run_json(str(corpus), "--set", f"workspace={other}", "--until", "signals")
+    run_here(str(corpus), "--set", f"workspace={other}", "--until", "signals")
     ours, theirs = (read_signals(folder) for folder in (corpus.parent / "work", other))
     assert ours == theirs
 
@@ -94,9 +99,9 @@ def read_signals(work: Path) -> list[dict[str, Any]]:
 
 
 def test_the_size_of_a_part_leaves_no_trace_in_the_mixture(corpus: Path, tmp_path: Path) -> None:
-    run_json(str(corpus))
+    run_here(str(corpus))
     other = tmp_path / "large-parts"
-    run_json(str(corpus), "--set", f"workspace={other}", "--set", "part_bytes=1_000_000")
+    run_here(str(corpus), "--set", f"workspace={other}", "--set", "part_bytes=1_000_000")
     assert len(contents(other / "documents")) < len(contents(corpus.parent / "work/documents"))
     assert differing(other, corpus.parent / "work", "mixtures/main") == []
 
@@ -123,36 +128,34 @@ def test_an_unfinished_ingest_of_other_inputs_is_given_up(corpus: Path, tmp_path
     )  # fmt: skip
     assert killed.returncode == -9
     write_jsonl(corpus.parent / "one" / "a.jsonl", make_documents(9, 50))
-    run_json(str(corpus))
+    run_here(str(corpus))
     work = corpus.parent / "work"
     other = tmp_path / "at-once"
-    run_json(str(corpus), "--set", f"workspace={other}")
+    run_here(str(corpus), "--set", f"workspace={other}")
     assert sorted(identifiers(work)) == sorted(identifiers(other))
     assert differing(other, work, "mixtures/main") == []
-    cleaned = winnow("clean", str(work), "--all")
-    assert cleaned.returncode == 0, cleaned.stderr
-    assert " in documents" in cleaned.stdout
+    assert " in documents" in here("clean", str(work), "--all")
     assert sorted(identifiers(work)) == sorted(identifiers(other))
-    assert made(run_json(str(corpus))) == 0
+    assert made(run_here(str(corpus))) == 0
 
 
-def test_a_changed_input_is_an_error_until_it_is_accepted_or_read_anew(corpus: Path) -> None:
-    run_json(str(corpus))
+def test_a_changed_input_is_an_error_until_it_is_accepted_or_read_anew(
+    corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_here(str(corpus))
     work = corpus.parent / "work"
     before = identifiers(work)
     write_jsonl(corpus.parent / "two" / "a.jsonl", make_documents(11, 30))
-    refused = winnow("run", str(corpus))
-    assert refused.returncode == 1
-    assert "source two: a.jsonl has changed" in refused.stderr
-    assert made(run_json(str(corpus), "--accept-changes")) == 0
+    assert run(["run", str(corpus)]) == 1
+    assert "source two: a.jsonl has changed" in capsys.readouterr().err
+    assert made(run_here(str(corpus), "--accept-changes")) == 0
     assert identifiers(work) == before
-    anew = run_json(str(corpus), "--reingest")
+    anew = run_here(str(corpus), "--reingest")
     assert anew["ingest"]["sources"]["two"]["records"] == 30
     assert len(identifiers(work)) < len(before)
-    winnow("clean", str(work), "--all")
-    assert made(run_json(str(corpus))) == 0
-    check = winnow("verify", str(work / "mixtures/main"), "--workspace", str(work))
-    assert check.returncode == 0, check.stdout
+    here("clean", str(work), "--all")
+    assert made(run_here(str(corpus))) == 0
+    here("verify", str(work / "mixtures/main"), "--workspace", str(work))
 
 
 @pytest.mark.parametrize(
@@ -164,29 +167,30 @@ def test_a_changed_input_is_an_error_until_it_is_accepted_or_read_anew(corpus: P
     ],
 )
 def test_documents_are_not_mixed_with_others_read_otherwise(
-    corpus: Path, before: str, after: str, told: str
+    corpus: Path, capsys: pytest.CaptureFixture[str], before: str, after: str, told: str
 ) -> None:
-    run_json(str(corpus), "--until", "signals")
+    run_here(str(corpus), "--until", "signals")
     corpus.write_text(CONFIGURATION.replace(before, after, 1))
-    refused = winnow("run", str(corpus))
-    assert refused.returncode in (1, 2)
-    assert told in refused.stderr, refused.stderr
-    assert "--reingest" in refused.stderr
+    assert run(["run", str(corpus)]) in (1, 2)
+    message = capsys.readouterr().err
+    assert told in message
+    assert "--reingest" in message
 
 
 def test_a_trial_takes_its_share_into_a_workspace_beside(corpus: Path) -> None:
-    figures = run_json(str(corpus), "--sample", "0.25")
+    figures = run_here(str(corpus), "--sample", "0.25")
     folder = corpus.parent / "work-sample"
     assert not (corpus.parent / "work").exists()
     for source in figures["ingest"]["sources"].values():
         lost = sum(source["rejects"].values()) + sum(source["passed_over"].values())
         assert source["records"] == source["documents"] + lost
     taken = set(identifiers(folder))
-    run_json(str(corpus), "--until", "signals")
+    run_here(str(corpus), "--until", "signals")
     everything = set(identifiers(corpus.parent / "work"))
     assert taken < everything
     assert 0.1 < len(taken) / len(everything) < 0.4
     manifest = figures["mixtures"][0]["manifest"]
     assert manifest["config"]["tokens"] == 3_000
-    assert winnow("run", str(corpus), "--sample", "0.5").returncode == 2
-    assert winnow("run", str(corpus), "--sample", "5").returncode == 2
+    assert run(["run", str(corpus), "--sample", "0.5"]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        run(["run", str(corpus), "--sample", "5"])

@@ -1,5 +1,7 @@
 """What several tests share: running `winnow` as a user does, and comparing workspaces."""
 
+import contextlib
+import io
 import json
 import os
 import random
@@ -32,11 +34,28 @@ def winnow(
     )
 
 
+def here(*words: str) -> str:
+    """Run one `winnow` command in this process, on its Spark session; what it prints."""
+    from jobs.cli import run
+
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        status = run(words)
+    assert status == 0, words
+    return printed.getvalue()
+
+
 def run_json(*words: str) -> dict[str, Any]:
-    """What `winnow run --json` says it did."""
+    """What `winnow run --json` says it did, in a process of its own."""
     done = winnow("run", *words, "--json")
     assert done.returncode == 0, done.stderr
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def run_here(*words: str) -> dict[str, Any]:
+    """What `winnow run --json` says it did, in this process."""
+    figures: dict[str, Any] = json.loads(here("run", *words, "--json").splitlines()[-1])
     return figures
 
 
