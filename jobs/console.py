@@ -79,7 +79,7 @@ class Console:
                     json.dumps({"table": title, **dict(zip(head, row, strict=True))}, default=str)
                 )
             return
-        cells = [[_shown(value) for value in row] for row in rows]
+        cells = [[_cell(value) for value in row] for row in rows]
         widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
         print(f"\n{title}")
         for line in ([*head], *cells):
@@ -141,7 +141,7 @@ class Console:
             ],
         )
         for mixture in figures.mixtures:
-            self.mixture(workspace, mixture.name, mixture.manifest, mixture.made)
+            self.mixture(mixture.name, mixture.manifest, mixture.made)
         self.say(
             f"\ndone in {figures.seconds:.1f} s, Spark's start {figures.spark_seconds:.1f} s of it"
         )
@@ -150,8 +150,8 @@ class Console:
             self.say(f"check it  winnow verify {workspace}/mixtures/{mixture.name}")
         self.say(f"read some winnow sample {workspace} --by COLUMN -n 20")
 
-    def mixture(self, workspace: str, name: str, manifest: "Any", made: bool) -> None:
-        """A mixture's funnel and strata."""
+    def mixture(self, name: str, manifest: "Any", made: bool | None) -> None:
+        """A mixture's funnel and strata; `made` is None where it is only planned."""
         self.table(
             f"mixture {name}: from records to rows",
             ("step", "documents", "tokens"),
@@ -159,15 +159,21 @@ class Console:
         )
         from pipeline.select.plan import stratum_label
 
+        unit = manifest["config"].get("budget_unit", "tokens")
         names = ("wanted", "available", "achieved", "achieved_documents")
         self.table(
-            f"mixture {name}: strata",
+            f"mixture {name}: strata, in {unit}",
             ("stratum", "wanted", "available", "achieved", "documents"),
             [
                 [stratum_label(cut["stratum"]), *(cut[n] for n in names)]
                 for cut in manifest["strata"]
             ],
         )
+        if made is None:
+            documents = sum(cut["achieved_documents"] for cut in manifest["strata"])
+            achieved = sum(cut["achieved"] for cut in manifest["strata"])
+            self.say(f"\nmixture {name} would hold {documents:,} documents, {achieved:,} {unit}")
+            return
         totals = manifest["totals"]
         self.say(
             f"\nmixture {name}: {totals['documents']:,} documents, {totals['tokens']:,} tokens, "
@@ -175,7 +181,7 @@ class Console:
         )
 
 
-def _shown(value: object) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, int) and not isinstance(value, bool):
@@ -186,3 +192,15 @@ def _shown(value: object) -> str:
 def printable(text: str) -> str:
     """A text in which no control character can reach the terminal."""
     return "".join(c if unicodedata.category(c)[0] != "C" else "\ufffd" for c in text)
+
+
+def first_words(text: str, length: int = 160) -> str:
+    """The beginning of a text, on one line."""
+    return printable(" ".join(text[: 4 * length].split())[:length])
+
+
+def shown(value: object) -> str:
+    """A column's value, short and as expressions write it."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value:.4g}" if isinstance(value, float) else first_words(str(value), 100)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,11 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.columns import WorkspaceColumns, open_columns
-from jobs.commands.sample import first_words
+from jobs.console import first_words, shown
 from jobs.parameters import bind
 from jobs.samplers import sampler_class
 from pipeline.io.workspace import DocumentsPart
-from pipeline.select.plan import Plan, Selection
+from pipeline.select.plan import Plan, Selection, place_key, stratum_label
 from schemas.errors import ConfigurationError
 
 
@@ -22,14 +23,21 @@ def explain(arguments: argparse.Namespace) -> int:
     """Print where a document came from, what was measured, and what each mixture did with it."""
     columns = open_columns(arguments.workspace)
     part, row, name = _find(columns, arguments.id)
-    names = [n for n in columns.addresses if n not in ("text", "metadata")]
-    for start, batch in columns.read(["text", *names], part):
+    names = [n for n in columns.addresses if n != "metadata"]
+    for start, batch in columns.read(names, part):
         if start <= row < start + len(batch):
             one = batch.slice(row - start, 1)
             break
     print(f"document {name}: {first_words(one.column('text')[0].as_py(), 100)}")
-    for column in names:
-        print(f"  {column} = {first_words(str(one.column(column)[0].as_py()), 100)}")
+    for stage in dict.fromkeys(address.stage for address in columns.addresses.values()):
+        told = ", ".join(
+            f"{n} = {shown(one.column(n)[0].as_py())}"
+            for n in names
+            if columns.addresses[n].stage == stage and n not in ("id", "text")
+        )
+        lines = textwrap.wrap(told, 86, break_long_words=False, break_on_hyphens=False)
+        for number, line in enumerate(lines):
+            print(f"  {(stage or 'documents') if number == 0 else '':<14}{line}")
     store = columns.workspace.store
     for entry in store.list("mixtures"):
         if entry.path.endswith("/manifest.json"):
@@ -78,21 +86,28 @@ def verdict(columns: WorkspaceColumns, manifest: Mapping[str, Any], one: pa.Reco
     prepared, funnel = selection.prepare(one.select(list(selection.columns)))
     for rule, documents, _ in funnel:
         if not documents:
-            values = {n: one.column(n)[0].as_py() for n in selection.columns if n in rule}
-            return f"out, by the rule {rule} ({values})"
+            told = ", ".join(
+                f"{n} = {shown(one.column(n)[0].as_py())}" for n in selection.columns if n in rule
+            )
+            return f"out, by the rule {rule} (here {told})"
     if selection.unique and (kept := _better(columns, selection, prepared)) is not None:
-        return f"out, by unique {selection.unique}: {kept} of the same cluster is better"
+        return f"out, by unique {selection.unique}: {kept} of the same cluster is taken before it"
     plan = Plan.from_json({"strata": manifest["selection"]["strata"]})
     cuts = {cut.stratum: cut for cut in plan.strata}
     stratum = prepared.column("stratum")[0].as_py()
+    label = stratum_label(stratum)
     if stratum not in cuts:
-        return f"not in the plan: made before its stratum {stratum} was there"
-    copies = int(selection.keep(prepared, plan)[0])
-    key, tie = prepared.column("key")[0].as_py(), prepared.column("tie")[0].as_py()
-    place = f"{key:016x}{tie:016x}"
+        return f"out: the mixture was made before there was a stratum {label}"
     cut = cuts[stratum]
-    told = f"its place {place} in {stratum}, the cut at {cut.cut} of {cut.achieved:,} tokens"
-    return f"in, {copies} times; {told}" if copies else f"out, by the budget: {told}"
+    copies = int(selection.keep(prepared, plan)[0])
+    place = "".join(f"{prepared.column(name)[0].as_py():016x}" for name in ("key", "tie"))
+    told = f"its {selection.sampler.method} key in the stratum {label} is {place_key(place):.6g}"
+    if cut.cut != "none":
+        told += f", the cut is at {place_key(cut.cut):.6g}"
+        if place[:16] == cut.cut[:16]:
+            told += f", and of equal keys at {cut.cut[16:]} where its hash is {place[16:]}"
+    told += f"; {cut.achieved:,} of {cut.available:,} fit the budget"
+    return f"in, {copies} x: {told}" if copies else f"out, by the budget: {told}"
 
 
 def _better(

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.columns import WorkspaceColumns, open_columns
-from jobs.console import printable
+from jobs.console import first_words, shown
 from pipeline.select.samplers import draws
+from schemas.errors import ConfigurationError
 
 LEVELS = 30
 """A column with more values than this is shown at its quantiles."""
@@ -17,25 +18,32 @@ LEVELS = 30
 
 def sample(arguments: argparse.Namespace) -> int:
     """Print documents, the lowest values first; the choice depends on the ids alone."""
+    if arguments.n < 1:
+        raise ConfigurationError(f"-n {arguments.n}: should be 1 or more")
     columns = open_columns(arguments.workspace)
     by = columns.find(arguments.by)
+    if pa.types.is_nested(columns.fields[by].type) or by in ("text", "metadata"):
+        raise ConfigurationError(f"--by {by}: name a column of numbers, strings or true and false")
     values = _values(columns, by)
-    levels = values.drop_null().unique().to_pylist()
-    if len(levels) <= LEVELS or not _is_number(values.type):
-        chosen = _at_levels(columns, by, arguments.n, sorted(levels, key=str)[:LEVELS])
+    counts = {row["values"]: row["counts"] for row in values.value_counts().to_pylist()}
+    print(f"{by}: {len(values):,} documents, {counts.pop(None, 0):,} of them null")
+    if len(counts) <= LEVELS or not _is_number(values.type):
+        # Of many levels the most frequent ones, in their own order.
+        often = sorted(counts, key=lambda level: (-counts[level], str(level)))[: arguments.n]
+        levels = sorted(often, key=str) if isinstance(next(iter(often), 0), str) else sorted(often)
+        chosen = _at_levels(columns, by, arguments.n, levels)
     else:
+        counts = {}
         numbers = np.sort(values.drop_null().cast(pa.float64()).to_numpy())
         marks = np.quantile(numbers, np.linspace(0, 1, arguments.n), method="nearest")
         chosen = _nearest(columns, by, list(dict.fromkeys(marks.tolist())))
+    before = object()
     for value, name, text in chosen:
-        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-        print(f"{shown:>12}  {name}  {first_words(text)}")
+        if value in counts and value != before:
+            before = value
+            print(f"{by} = {shown(value)} ({counts[value]:,} documents)")
+        print(f"{shown(value):>12}  {name}  {first_words(text)}")
     return 0
-
-
-def first_words(text: str, length: int = 160) -> str:
-    """The beginning of a text on one line; control characters can't reach the terminal."""
-    return printable(" ".join(text[: 4 * length].split())[:length])
 
 
 def _is_number(kind: pa.DataType) -> bool:

@@ -29,13 +29,13 @@ def select(arguments: argparse.Namespace) -> int:
             plan = planned_mixture(bound, mixture)
             if arguments.dry_run:
                 manifest = plan_mixture(workspace, plan, session.get, console)
-                made = True
+                made = None
             else:
                 figures = make_mixture(workspace, plan, session.get, console)
                 manifest, made = dict(figures.manifest), figures.made
             told.append(manifest)
             if not arguments.json:
-                console.mixture(bound.workspace, plan.name, manifest, made)
+                console.mixture(plan.name, manifest, made)
     if arguments.json:
         print(json.dumps(told))
     return 0

@@ -9,6 +9,7 @@ from typing import Any
 from jobs.console import Console
 from pipeline.io.store import open_store
 from pipeline.io.workspace import Workspace
+from schemas.errors import WinnowError
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -20,6 +21,8 @@ def status(arguments: argparse.Namespace) -> int:
 
         bound = load_configuration(place, check_inputs=False, check_workspace=False)
         place = bound.workspace
+        if not open_store(place).exists("workspace.json"):
+            raise WinnowError(f"nothing is done yet; begin with: winnow run {arguments.place}")
         stale = _stale(bound, Workspace(open_store(place)))
     workspace = Workspace(open_store(place))
     workspace.check()
@@ -96,8 +99,6 @@ def _stale(bound: "Any", workspace: Workspace) -> dict[str, str]:
     """What of the configuration's stages is not in force, and why."""
     from pipeline.spark.engine import stage_fingerprint
 
-    if not workspace.store.exists("workspace.json"):
-        return {}
     parts = {part.part for part in workspace.documents()}
     found = {}
     for stage in bound.stages:

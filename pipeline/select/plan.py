@@ -344,6 +344,14 @@ def _cut(stratum: str, state: _Stratum, above: int, documents: int, place: int) 
     )
 
 
+def place_key(place: str) -> float:
+    """The sampler's key of a place, as a cut or `prepare` gives it in 32 hex digits."""
+    bits = int(place, 16) >> 64
+    sign = 1 << 63
+    turned = bits ^ sign if bits & sign else bits ^ (2**64 - 1)
+    return float(np.array([turned], np.uint64).view(np.float64)[0])
+
+
 def stratum_label(stratum: str) -> str:
     """A stratum's key as people read it: its values, with a dot between them."""
     values = json.loads(stratum)

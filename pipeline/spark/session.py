@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 OLDEST_JAVA = 17
+
+TRIES = 4
+"""How often a task is tried before its step fails."""
 
 _WRAPPER = """#!/bin/sh
 # Spark asks for a module that this runtime lacks and that nothing here needs.
@@ -105,6 +109,12 @@ def _environment(local: bool) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
+def _retrying(master: str) -> str:
+    """A local master under which a task is tried again: Spark's own `local[2]` never does."""
+    found = re.fullmatch(r"local(?:\[([0-9]+|\*)\])?", master)
+    return f"local[{found.group(1) or 1},{TRIES}]" if found else master
+
+
 def open_session(
     app: str, master: str | None = None, settings: Mapping[str, str] | None = None
 ) -> "SparkSession":
@@ -116,8 +126,10 @@ def open_session(
     conf = SparkConf().setAppName(app)
     target = master or (conf.get("spark.master", None) if submitted else None)
     if target is None:
-        target = f"local[{len(os.sched_getaffinity(0))},4]"
+        target = f"local[{len(os.sched_getaffinity(0))}]"
     local = target.startswith("local")
+    if not submitted:
+        target = _retrying(target)
     _environment(local)
     log4j = _put(_cache() / "log4j2.properties", _LOGGING)
     defaults = {
