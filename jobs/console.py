@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from jobs.commands.run import RunFigures
 
 
+MOST_ROWS = 40
+"""So many strata are shown; the manifest has all."""
+
+
 class Console:
     """Progress on standard error, results on standard output."""
 
@@ -166,9 +170,11 @@ class Console:
             ("stratum", "wanted", "available", "achieved", "documents"),
             [
                 [stratum_label(cut["stratum"]), *(cut[n] for n in names)]
-                for cut in manifest["strata"]
+                for cut in manifest["strata"][:MOST_ROWS]
             ],
         )
+        if (more := len(manifest["strata"]) - MOST_ROWS) > 0:
+            self.say(f"  and {more:,} more: manifest.json")
         if made is None:
             documents = sum(cut["achieved_documents"] for cut in manifest["strata"])
             achieved = sum(cut["achieved"] for cut in manifest["strata"])

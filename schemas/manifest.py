@@ -11,6 +11,17 @@ _COUNTS = {"type": "object", "additionalProperties": _COUNT}
 _HEX = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 
 
+def _listed(items: Mapping[str, Any]) -> dict[str, Any]:
+    """A list, or the file that holds it where it is long."""
+    named = {"path": {"type": "string", "pattern": "^list-[0-9a-f]{12}\\.parquet$"}}
+    return {
+        "oneOf": [
+            {"type": "array", "items": dict(items)},
+            _object({**named, "rows": _COUNT, "sha256": _HEX}),
+        ]
+    }
+
+
 def _object(properties: Mapping[str, Any], optional: tuple[str, ...] = ()) -> dict[str, Any]:
     required = [name for name in properties if name not in optional]
     return {
@@ -34,6 +45,16 @@ _STRATUM = _object(
     }
 )
 
+_SHARD = _object(
+    {
+        "path": {"type": "string", "pattern": "^[A-Za-z0-9._-]+$"},
+        "rows": _COUNT,
+        "tokens": _COUNT,
+        "bytes": _COUNT,
+        "sha256": _HEX,
+    }
+)
+
 MANIFEST_SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Winnow mixture manifest",
@@ -49,10 +70,7 @@ MANIFEST_SCHEMA: dict[str, Any] = {
                 "items": _object(
                     {
                         "source": {"type": "string"},
-                        "files": {
-                            "type": "array",
-                            "items": _object({"path": {"type": "string"}, "size": _COUNT}),
-                        },
+                        "files": _listed(_object({"path": {"type": "string"}, "size": _COUNT})),
                         "records": _COUNT,
                         "documents": _COUNT,
                         "passed_over": _COUNTS,
@@ -73,27 +91,19 @@ MANIFEST_SCHEMA: dict[str, Any] = {
                     optional=("skipped", "failed"),
                 ),
             },
-            "strata": {"type": "array", "items": _STRATUM},
+            "strata": _listed(_STRATUM),
             "selection": {"type": "object"},
             "fingerprints": {"type": "object", "additionalProperties": {"type": "string"}},
             "tokenizer": {
                 "type": ["object", "null"],
                 "additionalProperties": {"type": "string"},
             },
-            "splits": {"type": "object"},
-            "contamination": {"type": ["string", "object"]},
-            "shards": {
-                "type": "array",
-                "items": _object(
-                    {
-                        "path": {"type": "string", "pattern": "^[A-Za-z0-9._-]+$"},
-                        "rows": _COUNT,
-                        "tokens": _COUNT,
-                        "bytes": _COUNT,
-                        "sha256": _HEX,
-                    }
-                ),
+            "splits": {
+                "type": "object",
+                "additionalProperties": _object({"shards": _listed({"type": "string"})}),
             },
+            "contamination": {"type": ["string", "object"]},
+            "shards": _listed(_SHARD),
             "totals": _object(
                 {
                     "documents": _COUNT,

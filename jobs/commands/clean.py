@@ -1,11 +1,11 @@
 """`winnow clean`: delete what no index names any more."""
 
 import argparse
-import json
 import os
 import time
 from collections import Counter
 
+from pipeline.export.manifest import named_files
 from pipeline.io.store import TEMPORARY, Entry, LocalStore, Store, open_store
 from pipeline.io.workspace import Workspace, columns_path
 
@@ -66,9 +66,8 @@ def _named(workspace: Workspace) -> set[str]:
     for entry in workspace.store.list("mixtures"):
         folder, _, file = entry.path.rpartition("/")
         if file == "manifest.json":
-            manifest = json.loads(workspace.store.read(entry.path))
-            named |= {f"{folder}/{shard['path']}" for shard in manifest["shards"]}
-        if not file.startswith("shard-"):
+            named |= {f"{folder}/{path}" for path in named_files(workspace.store, folder)}
+        if not file.startswith(("shard-", "list-")):
             named.add(entry.path)
     return named
 

@@ -1,7 +1,6 @@
 """`winnow explain`: why a document is in a mixture, or not."""
 
 import argparse
-import json
 import textwrap
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from jobs.columns import WorkspaceColumns, open_columns
 from jobs.console import first_words, shown
 from jobs.parameters import bind
 from jobs.samplers import sampler_class
+from pipeline.export.manifest import load_manifest
 from pipeline.io.workspace import DocumentsPart
 from pipeline.select.plan import Plan, Selection, place_key, stratum_label
 from schemas.errors import ConfigurationError
@@ -41,7 +41,7 @@ def explain(arguments: argparse.Namespace) -> int:
     store = columns.workspace.store
     for entry in store.list("mixtures"):
         if entry.path.endswith("/manifest.json"):
-            manifest = json.loads(store.read(entry.path))
+            manifest = load_manifest(store, entry.path.rpartition("/")[0])
             print(f"mixture {manifest['name']}: {verdict(columns, manifest, one)}")
     return 0
 

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 from jobs.console import Console
+from pipeline.export.manifest import load_manifest
 from pipeline.io.store import open_store
 from pipeline.io.workspace import Workspace
 from schemas.errors import WinnowError
@@ -74,7 +75,7 @@ def describe(workspace: Workspace, stale: dict[str, str]) -> dict[str, Any]:
         folder[0] += 1
         folder[1] += entry.size
         if entry.path.startswith("mixtures/") and entry.path.endswith("/manifest.json"):
-            manifest = json.loads(workspace.store.read(entry.path))
+            manifest = load_manifest(workspace.store, entry.path.rpartition("/")[0])
             totals = {name: manifest["totals"][name] for name in ("documents", "tokens")}
             mixtures.append({"name": manifest["name"], **totals})
     return {

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.export.lists import LONGEST, Manifest, list_files, restore, spill
 from pipeline.export.shards import Shard
 from pipeline.io.digests import canonical_json
 from pipeline.io.faults import fault
@@ -15,8 +16,6 @@ from pipeline.io.store import Store
 from pipeline.io.workspace import Workspace
 from pipeline.select.plan import Plan, stratum_label
 from schemas.manifest import SCHEMA_VERSION
-
-Manifest = dict[str, Any]
 
 
 def mixture_digest(shards: Sequence[Mapping[str, Any]], plan: Mapping[str, Any]) -> str:
@@ -117,23 +116,37 @@ def _inputs(generations: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def write_manifest(store: Store, folder: str, manifest: Manifest) -> str:
-    """Write the card, then the manifest; returns the manifest's text.
+def load_manifest(store: Store, folder: str) -> Manifest:
+    """The manifest of a mixture, its lists whole; FileNotFoundError where there is none."""
+    path = f"{folder}/manifest.json" if folder else "manifest.json"
+    return restore(store, folder, json.loads(store.read(path)))
+
+
+def write_manifest(store: Store, folder: str, manifest: Manifest, longest: int = LONGEST) -> str:
+    """Write long lists and the card, then the manifest; returns the manifest's text.
 
     The shards that the manifest before it named, and it does not, go: a reader that takes every
     file of the folder gets this mixture and nothing else.
     """
     path = f"{folder}/manifest.json"
-    before = json.loads(store.read(path))["shards"] if store.exists(path) else []
-    content = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    before = named_files(store, folder) if store.exists(path) else set()
+    content = json.dumps(
+        spill(store, folder, manifest, longest), indent=2, sort_keys=True, ensure_ascii=False
+    )
+    content += "\n"
     store.replace(f"{folder}/README.md", card(manifest).encode())
     fault("write.manifest.before")
     store.replace(path, content.encode())
     fault("write.manifest.after")
-    stale = {shard["path"] for shard in before} - {shard["path"] for shard in manifest["shards"]}
-    for name in sorted(stale):
+    for name in sorted(before - named_files(store, folder)):
         store.delete(f"{folder}/{name}")
     return content
+
+
+def named_files(store: Store, folder: str) -> set[str]:
+    """The shards and lists that the manifest in a folder names."""
+    lists = list_files(json.loads(store.read(f"{folder}/manifest.json")))
+    return lists | {shard["path"] for shard in load_manifest(store, folder)["shards"]}
 
 
 def _cell(value: object) -> str:

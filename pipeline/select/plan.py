@@ -7,7 +7,7 @@ depend on the order in which they are added, so neither does the plan.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -203,7 +203,7 @@ class Selection:
         columns = {
             "row": pa.array(rows, pa.int64()),
             "id": ids,
-            "stratum": self._strata(chosen),
+            "stratum": stratum_keys(chosen, self.strata),
             "key": pa.array(_ordered(keys)),
             "tie": pa.array(draws(self.seed, "tie", ids)),
             "score_bits": pa.array(_ordered(score[rows])),
@@ -217,13 +217,6 @@ class Selection:
             ),
         }
         return pa.RecordBatch.from_arrays([columns[n] for n in PREPARED], list(PREPARED))
-
-    def _strata(self, batch: pa.RecordBatch) -> pa.Array:
-        values = [batch.column(name).to_pylist() for name in self.strata]
-        if not values:
-            return pa.array(["[]"] * len(batch), pa.string())
-        keys = [json.dumps(value, ensure_ascii=False) for value in zip(*values, strict=True)]
-        return pa.array(keys, pa.string())
 
     def start(self) -> Focus:
         """The focus of the first summary."""
@@ -342,6 +335,15 @@ def _cut(stratum: str, state: _Stratum, above: int, documents: int, place: int) 
         state.copies,
         f"{place:032x}" if taken and place < 1 << 128 else "none",
     )
+
+
+def stratum_keys(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.Array:
+    """The stratum of each row: the JSON list of its values of the columns."""
+    values = [batch.column(name).to_pylist() for name in columns]
+    if not values:
+        return pa.array(["[]"] * len(batch), pa.string())
+    keys = [json.dumps(value, ensure_ascii=False) for value in zip(*values, strict=True)]
+    return pa.array(keys, pa.string())
 
 
 def place_key(place: str) -> float:

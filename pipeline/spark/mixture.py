@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.export.manifest import Manifest, build_manifest, write_manifest
+from pipeline.export.lists import Manifest
+from pipeline.export.manifest import build_manifest, load_manifest, write_manifest
 from pipeline.export.shards import Shard, ShardWriter, cut_shards, mixture_schema, shard_of
 from pipeline.io.beside import Address, BesideReader, InForce
 from pipeline.io.digests import canonical_json, combined, text_key
@@ -129,7 +130,7 @@ def make_mixture(
     if store.exists(record) and store.exists(manifest):
         there = store.read(manifest)
         if json.loads(store.read(record))["manifest"] == text_key(there.decode()):
-            return MixtureFigures(plan.name, False, json.loads(there))
+            return MixtureFigures(plan.name, False, load_manifest(store, f"mixtures/{plan.name}"))
     source = _source(workspace, plan)
     with Selecting(session(), source, progress) as selecting:
         outcome = selecting.plan()
@@ -139,7 +140,7 @@ def make_mixture(
     fault("write.record.before")
     store.replace(record, canonical_json({"manifest": text_key(content)}).encode())
     fault("write.record.after")
-    return MixtureFigures(plan.name, True, json.loads(content), time.monotonic() - began)
+    return MixtureFigures(plan.name, True, built, time.monotonic() - began)
 
 
 def plan_mixture(

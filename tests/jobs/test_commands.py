@@ -40,7 +40,9 @@ def test_a_table_holds_what_the_expression_admits(work: Path, tmp_path: Path) ->
     chosen = rows(
         work, tmp_path / "some.parquet", "--columns", "n_words,language", "--where", where
     )
-    wanted = [r for r in everything if int(str(r["n_words"])) > 100 and str(r["language"]) in "de fr"]
+    wanted = [
+        r for r in everything if int(str(r["n_words"])) > 100 and str(r["language"]) in "de fr"
+    ]
     assert chosen == wanted
     assert 0 < len(chosen) < len(everything)
     assert list(chosen[0]) == ["id", "source", "n_words", "language"]
