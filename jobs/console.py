@@ -131,17 +131,20 @@ class Console:
             "stages",
             ("stage", "documents", "measured", "skipped", "failed", "new rows", "seconds", "MB/s"),
             [
-                (
-                    s.name,
-                    s.documents,
-                    s.measured,
-                    s.skipped,
-                    s.failed,
-                    s.computed,
-                    round(s.seconds, 1),
-                    round(size / s.seconds, 1) if s.computed and s.seconds > 0.05 else None,
-                )
-                for s in figures.stages
+                ("ingest", None, None, None, None, *self._ingested(figures)),
+                *(
+                    (
+                        s.name,
+                        s.documents,
+                        s.measured,
+                        s.skipped,
+                        s.failed,
+                        s.computed,
+                        round(s.seconds, 1),
+                        round(size / s.seconds, 1) if s.computed and s.seconds > 0.05 else None,
+                    )
+                    for s in figures.stages
+                ),
             ],
         )
         for mixture in figures.mixtures:
@@ -153,6 +156,12 @@ class Console:
             self.say(f"look at   {workspace}/mixtures/{mixture.name}/README.md")
             self.say(f"check it  winnow verify {workspace}/mixtures/{mixture.name}")
         self.say(f"read some winnow sample {workspace} --by COLUMN -n 20")
+
+    def _ingested(self, figures: "RunFigures") -> tuple[int, float, float | None]:
+        """New documents, seconds, and MB of raw input a second."""
+        read = figures.ingest
+        rate = read.new_bytes / 1e6 / read.seconds if read.new_files and read.seconds else None
+        return read.new_documents, round(read.seconds, 1), rate and round(rate, 1)
 
     def mixture(self, name: str, manifest: "Any", made: bool | None) -> None:
         """A mixture's funnel and strata; `made` is None where it is only planned."""

@@ -59,9 +59,7 @@ def execute(
     workspace.create()
     options = ingest_options(bound, arguments.accept_changes, arguments.reingest, arguments.sample)
     with LazySession("winnow run", arguments.master) as session:
-        read = ingest(workspace, bound.inputs, options, session.get, console)
-        read.seconds = time.monotonic() - began - session.seconds
-        figures = RunFigures(read)
+        figures = RunFigures(ingest(workspace, bound.inputs, options, session.get, console))
         engine = Engine(workspace, session.get, console)
         figures.stages = engine.run(stages)
         if not (arguments.until or arguments.only):

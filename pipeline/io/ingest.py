@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import pyarrow as pa
 import xxhash
@@ -218,7 +219,7 @@ def _outcomes(task: IngestTask, tallies: list[Tally]) -> Iterator[tuple[Unit, Ou
         check_unchanged(unit.file)
 
 
-def run_ingest_task(task: IngestTask) -> dict[str, object]:
+def run_ingest_task(task: IngestTask) -> dict[str, Any]:
     """Read a task's units into parts; what is committed already is found and kept.
 
     Returns the task's record: its parts, and what became of every record of every file.

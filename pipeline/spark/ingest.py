@@ -1,5 +1,6 @@
 """Ingest on Spark: one generation for what is new, committed when all its tasks are."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ class IngestFigures:
 
     sources: dict[str, SourceFigures]
     new_files: int = 0
+    new_bytes: int = 0
+    """Of the files, as they lie there."""
+    new_documents: int = 0
     parts_made: int = 0
     seconds: float = 0.0
 
@@ -42,7 +46,8 @@ def ingest(
     progress: Progress,
 ) -> IngestFigures:
     """Read what no generation has read yet; the figures of all generations."""
-    made = 0
+    figures = IngestFigures({})
+    began = time.monotonic()
     while new := new_inputs(workspace.generations(), inputs, options):
         plan = make_plan(new, options)
         number = claim(workspace, plan)
@@ -50,12 +55,18 @@ def ingest(
             continue
         tasks = plan.ingest_tasks(workspace.store.root, number)
         sizes = [sum(_size(unit) for unit in task.units) for task in tasks]
-        results = run_tasks(session(), "ingest", run_ingest_task, tasks, sizes, progress)
-        made = sum(int(str(result["made"])) for result in results)
+        spark = session()
+        began = time.monotonic()
+        results = run_tasks(spark, "ingest", run_ingest_task, tasks, sizes, progress)
         _check_rejects(results, options.max_rejects)
         commit(workspace, number, plan, results)
+        figures.new_files, figures.new_bytes = len(new), sum(sizes)
+        figures.new_documents = sum(t["documents"] for r in results for t in r["tallies"])
+        figures.parts_made = sum(result["made"] for result in results)
         break
-    return IngestFigures(figures_by_source(workspace.generations()), len(new), made)
+    figures.seconds = time.monotonic() - began
+    figures.sources = figures_by_source(workspace.generations())
+    return figures
 
 
 def _size(unit: Unit) -> int:
