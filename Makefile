@@ -1,26 +1,37 @@
-# Everything on a machine with python3 (3.11+, with venv) and make.
+# Everything, on a machine that has python3 (3.11 or later, with venv) and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+MIXTURE := examples/work/mixtures/main
 
-.PHONY: setup quickstart test check bench clean
+.PHONY: help setup quickstart test check bench clean
+
+help:
+	@echo "make setup       .venv with winnow in .venv/bin; nothing that only development needs"
+	@echo "make quickstart  setup, then the example: from raw files to a verified mixture"
+	@echo "make test        setup with the development tools, check, then all tests"
+	@echo "make check       lint, formatting, types, imports, spelling"
+	@echo "make bench       measure speed and memory"
+	@echo "make clean       delete .venv and the example's workspace"
+	@echo "PYTHON=python3.12 make ... takes another interpreter."
 
 setup: $(VENV)/base.stamp
 
 $(VENV)/base.stamp: pyproject.toml constraints/base.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "winnow needs python 3.11 or later")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python3 lacks venv: on Debian, apt-get install python3-venv"; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "there is no $(PYTHON): on Debian, apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "winnow needs Python 3.11 or later, and this is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12 ...")'
+	@$(PIP) --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) can't make virtual environments: on Debian, apt-get install python3-venv"; exit 1; }
 	$(PIP) install --quiet --constraint constraints/base.txt --editable .
-	touch $@
+	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/base.stamp constraints/dev.txt
 	$(PIP) install --quiet --constraint constraints/base.txt --constraint constraints/dev.txt --editable '.[dev]'
-	touch $@
+	@touch $@
 
 quickstart: setup
 	$(BIN)/winnow run examples/quickstart.yaml
-	$(BIN)/winnow verify examples/work/mixtures/main
+	$(BIN)/winnow verify $(MIXTURE)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

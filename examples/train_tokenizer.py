@@ -1,5 +1,6 @@
 """Trains the shipped tokenizer on the bundled sample; run once, its output is committed."""
 
+import contextlib
 import gzip
 import json
 from collections.abc import Iterator
@@ -13,13 +14,16 @@ OUT = Path(__file__).parents[1] / "pipeline" / "data" / "tokenizer.json"
 
 
 def texts() -> Iterator[str]:
-    """Every text of the sample but the web pages."""
-    for path in (SAMPLE / "library.jsonl.gz", SAMPLE / "notes.jsonl"):
+    """Every text of the sample but the web pages and the records that are broken on purpose."""
+    for name in ("library.jsonl.gz", "languages.jsonl", "messages.jsonl"):
+        path = SAMPLE / name
         with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
             for line in file:
-                if line.startswith(b"{"):
-                    yield json.loads(line).get("text", "")
-    yield from pq.read_table(SAMPLE / "tables.parquet").column("body").to_pylist()
+                with contextlib.suppress(ValueError):
+                    text = json.loads(line).get("text")
+                    if isinstance(text, str):
+                        yield text
+    yield from pq.read_table(SAMPLE / "reference.parquet").column("body").to_pylist()
 
 
 def main() -> None:
