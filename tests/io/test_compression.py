@@ -50,7 +50,9 @@ def test_any_bytes_are_content_or_broken(data: bytes) -> None:
 
 @pytest.mark.parametrize("packed", [True, False])
 def test_a_dictionary_in_the_first_frame_is_used(packed: bool) -> None:
-    samples = [b"<html><title>page %d</title><body>the same words" % i for i in range(3000)]
+    samples: list[bytes | bytearray | memoryview[int]] = [
+        b"<html><title>page %d</title><body>the same words" % i for i in range(3000)
+    ]
     dictionary = zstandard.train_dictionary(4096, samples)
     frames = zstandard.ZstdCompressor(dict_data=dictionary)
     held = dictionary.as_bytes()

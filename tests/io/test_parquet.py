@@ -135,7 +135,7 @@ def test_large_rows_are_read_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_file_that_is_none_is_one_reject() -> None:
     data = packed(numbered(9))
-    for broken in (b"", b"PAR1", b"PAR1" * 10, data[:-10], data[4:], data[:100] + data[-100:]):
+    for broken in (b"", b"PAR1", b"PAR1" * 10, data[:-10], data[:-10] + data[-4:]):
         reject = only(read("parquet", broken))
         assert isinstance(reject, Reject)
         assert reject.reason == "unreadable"

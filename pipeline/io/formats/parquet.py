@@ -65,7 +65,8 @@ class Parquet:
 def _rows(reader: pq.ParquetFile, group: int) -> int:
     """Rows to hold at once: fewer where they are large."""
     metadata = reader.metadata.row_group(group)
-    return max(1, min(_ROWS, _BYTES * metadata.num_rows // max(1, metadata.total_byte_size)))
+    fit = _BYTES * int(metadata.num_rows) // max(1, int(metadata.total_byte_size))
+    return max(1, min(_ROWS, fit))
 
 
 def _outcomes(batch: pa.RecordBatch, first: int, options: ReadOptions) -> Iterator[Outcome]:
