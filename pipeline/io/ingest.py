@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from pipeline.io.digests import canonical_json, text_key
 from pipeline.io.faults import fault
-from pipeline.io.inputs import InputFile, open_input
+from pipeline.io.inputs import InputFile, Unit, open_input
+from pipeline.io.isolation import read_isolated
 from pipeline.io.parts import (
     GROUP_BYTES,
     GROUP_ROWS,
@@ -18,10 +19,10 @@ from pipeline.io.parts import (
     find_footer,
     write_table,
 )
+from pipeline.io.reading import read_unit
 from pipeline.io.records import Document, Outcome, ReadOptions, Reject
 from pipeline.io.store import Store, open_store
 from pipeline.io.workspace import DocumentsPart
-from schemas.errors import WinnowError
 from schemas.tables import REJECTS, documents_schema
 
 SMALLEST_PART = 4_000_000
@@ -29,15 +30,6 @@ SMALLEST_PART = 4_000_000
 
 PARTS_PER_GENERATION = 64
 """A generation gives at least this many parts where they would not be smaller than that."""
-
-
-@dataclass(frozen=True)
-class Unit:
-    """A range of one input file; end -1 is the file's end."""
-
-    file: InputFile
-    start: int
-    end: int
 
 
 @dataclass(frozen=True)
@@ -239,10 +231,11 @@ def _reject_row(file: InputFile, reject: Reject) -> dict[str, object]:
     }
 
 
-def _outcomes(task: IngestTask, tallies: list[Tally]) -> Iterator[tuple[Unit, Outcome]]:
+def _outcomes(
+    task: IngestTask, tallies: list[Tally], attempt: int
+) -> Iterator[tuple[Unit, Outcome]]:
     """Every outcome of the task that `tallies` does not count yet; counts each as it comes."""
-    from pipeline.io.formats import load_format
-
+    read = read_isolated if attempt else read_unit
     begun = len(tallies)
     for number, unit in enumerate(task.units):
         if number < begun - 1:
@@ -250,25 +243,16 @@ def _outcomes(task: IngestTask, tallies: list[Tally]) -> Iterator[tuple[Unit, Ou
         if number >= begun:
             tallies.append(Tally(unit.file.source, unit.file.path))
         tally = tallies[number]
-        reader = load_format(unit.file.format)
-        try:
-            stream = open_input(unit.file.location)
-        except OSError as error:
-            raise WinnowError(
-                f"{unit.file.location} can't be read ({error.strerror or error}); "
-                "restore it, or take it out of the source's path"
-            ) from error
-        with stream:
-            for outcome in reader.records(
-                stream, unit.file.path, unit.start, unit.end, task.options, tally.records
-            ):
-                tally.count(outcome)
-                yield unit, outcome
+        for outcome in read(unit, task.options, tally.records):
+            tally.count(outcome)
+            yield unit, outcome
 
 
-def run_ingest_task(task: IngestTask) -> dict[str, object]:
+def run_ingest_task(task: IngestTask, attempt: int = 0) -> dict[str, object]:
     """Read a task's units into parts; what is committed already is found and kept.
 
+    A reader that crashes or hangs takes the first attempt with it; from the second on readers
+    run in processes of their own, and such a record is a reject.
     Returns the task's record: its parts, and what became of every record of every file.
     """
     store = open_store(task.workspace)
@@ -277,7 +261,7 @@ def run_ingest_task(task: IngestTask) -> dict[str, object]:
     pieces = _Pieces(store, task)
     pieces.resume()
     try:
-        for unit, outcome in _outcomes(task, pieces.tallies):
+        for unit, outcome in _outcomes(task, pieces.tallies, attempt):
             pieces.add(unit, outcome)
         pieces.close()
     finally:

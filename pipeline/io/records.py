@@ -55,6 +55,8 @@ class ReadOptions:
     max_document_bytes: int = 20_000_000
     unit: str = "file"
     extractor: str = "resiliparse"
+    record_seconds: float = 60.0
+    """A reader that works on one record for longer hangs."""
 
 
 class SourceFormat(Protocol):

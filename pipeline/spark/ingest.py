@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.io.digests import canonical_json
 from pipeline.io.faults import fault
-from pipeline.io.ingest import IngestTask, Unit, cut, part_target, run_ingest_task
-from pipeline.io.inputs import InputFile
+from pipeline.io.ingest import IngestTask, cut, part_target, run_ingest_task
+from pipeline.io.inputs import InputFile, Unit
 from pipeline.io.records import ReadOptions
 from pipeline.io.workspace import DocumentsPart, Workspace
+from pipeline.spark.attempts import attempt
 from pipeline.spark.tasks import Progress, run_tasks
 from schemas.errors import WinnowError
 
@@ -68,7 +69,7 @@ def ingest(
         number = len(generations) + 1
         tasks = _plan(workspace, number, new, options)
         sizes = [sum(_size(unit) for unit in task.units) for task in tasks]
-        results = run_tasks(session(), "ingest", run_ingest_task, tasks, sizes, progress)
+        results = run_tasks(session(), "ingest", _read, tasks, sizes, progress)
         made = sum(int(str(result["made"])) for result in results)
         _check_rejects(results, options.max_rejects)
         _commit(workspace, number, tasks, results)
@@ -108,6 +109,10 @@ def _new_inputs(
             "as they were ingested with --accept-changes, or start a new workspace"
         )
     return [file for key, file in current.items() if key not in known]
+
+
+def _read(task: IngestTask) -> dict[str, object]:
+    return run_ingest_task(task, attempt())
 
 
 def _plan(
