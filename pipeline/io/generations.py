@@ -9,8 +9,8 @@ from typing import Any
 from pipeline.io.digests import canonical_json
 from pipeline.io.extraction import extraction_version
 from pipeline.io.faults import fault
-from pipeline.io.ingest import IngestTask, Unit, tasks_folder
-from pipeline.io.inputs import InputFile, open_input
+from pipeline.io.ingest import IngestTask, tasks_folder
+from pipeline.io.inputs import InputFile, Unit, open_input
 from pipeline.io.records import ReadOptions
 from pipeline.io.workspace import DocumentsPart, Workspace
 from schemas.errors import ConfigurationError, WinnowError

@@ -10,22 +10,15 @@ import xxhash
 
 from pipeline.io.digests import canonical_json, text_key
 from pipeline.io.faults import fault
-from pipeline.io.inputs import InputFile, check_unchanged, open_input
+from pipeline.io.inputs import InputFile, Unit, check_unchanged
+from pipeline.io.isolation import read_isolated
 from pipeline.io.parts import GROUP_BYTES, GROUP_ROWS, PartWriter, TableWriter, find_footer
+from pipeline.io.reading import read_unit
 from pipeline.io.records import Document, Outcome, PassedOver, ReadOptions, Reject
 from pipeline.io.store import Store, open_store
 from pipeline.io.tally import Tally
 from pipeline.io.workspace import DocumentsPart
 from schemas.tables import REJECTS, documents_schema
-
-
-@dataclass(frozen=True)
-class Unit:
-    """A range of one input file; end -1 is the file's end."""
-
-    file: InputFile
-    start: int
-    end: int
 
 
 @dataclass(frozen=True)
@@ -196,10 +189,11 @@ def _reject_row(file: InputFile, reject: Reject) -> dict[str, object]:
     }
 
 
-def _outcomes(task: IngestTask, tallies: list[Tally]) -> Iterator[tuple[Unit, Outcome]]:
+def _outcomes(
+    task: IngestTask, tallies: list[Tally], attempt: int
+) -> Iterator[tuple[Unit, Outcome]]:
     """Every outcome of the task that `tallies` does not count yet; counts each as it comes."""
-    from pipeline.io.formats import load_format
-
+    read = read_isolated if attempt else read_unit
     begun = len(tallies)
     for number, unit in enumerate(task.units):
         if number < begun - 1:
@@ -207,21 +201,19 @@ def _outcomes(task: IngestTask, tallies: list[Tally]) -> Iterator[tuple[Unit, Ou
         if number >= begun:
             tallies.append(Tally(unit.file.source, unit.file.path))
         tally = tallies[number]
-        reader = load_format(unit.file.format)
         check_unchanged(unit.file)
-        with open_input(unit.file.location) as stream:
-            for outcome in reader.records(
-                stream, unit.file.path, unit.start, unit.end, task.options, tally.records
-            ):
-                outcome = _sampled(unit.file, outcome, task.share)
-                tally.count(outcome)
-                yield unit, outcome
+        for outcome in read(unit, task.options, tally.records):
+            outcome = _sampled(unit.file, outcome, task.share)
+            tally.count(outcome)
+            yield unit, outcome
         check_unchanged(unit.file)
 
 
-def run_ingest_task(task: IngestTask) -> dict[str, Any]:
+def run_ingest_task(task: IngestTask, attempt: int = 0) -> dict[str, Any]:
     """Read a task's units into parts; what is committed already is found and kept.
 
+    A reader that crashes or hangs takes the first attempt with it; from the second on readers
+    run in processes of their own, and such a record is a reject.
     Returns the task's record: its parts, and what became of every record of every file.
     """
     store = open_store(task.workspace)
@@ -230,7 +222,7 @@ def run_ingest_task(task: IngestTask) -> dict[str, Any]:
     pieces = _Pieces(store, task)
     pieces.resume()
     try:
-        for unit, outcome in _outcomes(task, pieces.tallies):
+        for unit, outcome in _outcomes(task, pieces.tallies, attempt):
             pieces.add(unit, outcome)
         pieces.close()
     finally:

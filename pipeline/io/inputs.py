@@ -29,6 +29,15 @@ class InputFile:
     format: str
 
 
+@dataclass(frozen=True)
+class Unit:
+    """A range of one input file; end -1 is the file's end."""
+
+    file: InputFile
+    start: int
+    end: int
+
+
 def open_input(location: str) -> BinaryIO:
     """The file as a seekable binary stream."""
     if is_url(location):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import BinaryIO, ClassVar, Protocol
 
 
@@ -22,9 +23,31 @@ class Document:
     metadata: str | None = None
 
 
+REASONS = MappingProxyType(
+    {
+        "unknown_format": "the file is of no format that is known",
+        "unreadable": "the file can't be read from here on; what came before is kept",
+        "truncated": "the record is cut off, or its compressed stream is damaged",
+        "invalid_json": "the line is no JSON",
+        "not_an_object": "the line is JSON, but no object",
+        "missing_text": "the record has no value where its text should be",
+        "text_not_string": "the text is a number, a list or another value that is no string",
+        "invalid_utf8": "the text is no UTF-8",
+        "invalid_unicode": "a value has lone surrogates",
+        "invalid_value": "a value lies outside what can be represented",
+        "too_nested": "a value is nested too deeply",
+        "too_large": "the record is longer than max_document_bytes allows",
+        "empty": "the text has nothing but white space",
+        "crashed": "the reader did not survive the record",
+        "timeout": "the reader worked on the record for too long",
+    }
+)
+"""Why a record is turned away; a source format from elsewhere may have reasons of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A record that should have held a document; `reason` is from a small vocabulary."""
+    """A record that should have held a document; `reason` is one of REASONS."""
 
     offset: int
     source_id: str | None
@@ -55,6 +78,8 @@ class ReadOptions:
     max_document_bytes: int = 20_000_000
     unit: str = "file"
     extractor: str = "resiliparse"
+    record_seconds: float = 60.0
+    """A reader that works on one record for longer hangs."""
 
 
 class SourceFormat(Protocol):

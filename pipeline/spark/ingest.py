@@ -15,9 +15,10 @@ from pipeline.io.generations import (
     make_plan,
     new_inputs,
 )
-from pipeline.io.ingest import Unit, run_ingest_task
-from pipeline.io.inputs import InputFile
+from pipeline.io.ingest import IngestTask, run_ingest_task
+from pipeline.io.inputs import InputFile, Unit
 from pipeline.io.workspace import Workspace
+from pipeline.spark.attempts import attempt
 from pipeline.spark.tasks import Progress, run_tasks
 from schemas.errors import WinnowError
 
@@ -57,7 +58,7 @@ def ingest(
         sizes = [sum(_size(unit) for unit in task.units) for task in tasks]
         spark = session()
         began = time.monotonic()
-        results = run_tasks(spark, "ingest", run_ingest_task, tasks, sizes, progress)
+        results = run_tasks(spark, "ingest", _read, tasks, sizes, progress)
         _check_rejects(results, options.max_rejects)
         commit(workspace, number, plan, results)
         figures.new_files, figures.new_bytes = len(new), sum(sizes)
@@ -67,6 +68,10 @@ def ingest(
     figures.seconds = time.monotonic() - began
     figures.sources = figures_by_source(workspace.generations())
     return figures
+
+
+def _read(task: IngestTask) -> dict[str, Any]:
+    return run_ingest_task(task, attempt())
 
 
 def _size(unit: Unit) -> int:

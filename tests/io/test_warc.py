@@ -9,8 +9,24 @@ import pytest
 from pipeline.io.formats import load_format
 from pipeline.io.records import Document, Outcome, PassedOver, ReadOptions, Reject
 
-DIFFERENCES: dict[str, str] = {}
+DIFFERENCES = {
+    "warc/warc-jwat/jwat-warc/src/test/resources/invalid-warcfile-lonely-warcinfo-metadata.warc": (
+        "two records of no length, apart by blank lines: the reference takes them for one"
+    ),
+}
 """Files whose count differs from the reference although that read them whole, and why."""
+
+READ_ON = {
+    "commoncrawl/warc/collection1/segment1.warc.gz": "one gzip member holds all records",
+    "commoncrawl/wet/collection1/segment1.warc.wet.gz": "one gzip member holds all records",
+    "cw09/collection1/segment1.warc.gz": "one gzip member holds all records",
+    "cw12/collection1/segment1.warc.gz": "one gzip member holds all records",
+    "example-bad-non-chunked.warc.gz": "one gzip member holds all records",
+    "example-bad.warc.gz.bad": "a gzip member holds two records",
+    "example-wrong-chunks.warc.gz": "a gzip member ends within a record",
+    "invalid-warcfile-lonely-revisit.warc": "a record has no URI",
+}
+"""Files that are read to the end, by the end of their names, and why the reference gave up."""
 
 
 def outcomes(path: Path) -> list[Outcome]:
@@ -34,14 +50,16 @@ def manifest(shared: Path) -> list[dict[str, str]]:
 def test_counts_agree_with_the_reference(shared: Path) -> None:
     rows = manifest(shared)
     assert len(rows) > 80
-    wrong = {}
+    wrong = set()
     for row in rows:
         records, broken = counts(outcomes(shared / "data" / row["file"]))
-        if row["err"]:
+        if row["err"] and row["file"].endswith(tuple(READ_ON)):
+            assert (records > int(row["records"]), broken) == (True, 0), row["file"]
+        elif row["err"]:
             assert broken == 1, row["file"]
-        if (records, broken) != (int(row["records"]), int(bool(row["err"]))):
-            wrong[row["file"]] = (records, broken, row["records"], row["err"][:60])
-    assert wrong.keys() == DIFFERENCES.keys(), wrong
+        elif (records, broken) != (int(row["records"]), 0):
+            wrong.add(row["file"])
+    assert wrong == DIFFERENCES.keys()
 
 
 def test_ids_do_not_depend_on_the_reading(shared: Path) -> None:

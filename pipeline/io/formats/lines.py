@@ -31,16 +31,16 @@ def byte_ranges(file: BinaryIO, size: int, target: int) -> list[tuple[int, int]]
 
 def lines(file: BinaryIO, start: int, end: int, limit: int) -> Iterator[Line]:
     """The lines that begin in [start, end), with their offsets in the decompressed file."""
-    if end < 0:
-        stream = decompressed(file)
-    else:
-        stream = file
-        stream.seek(max(0, start - 1))
     offset = start
     try:
+        if end < 0:
+            stream = decompressed(file)
+        else:
+            stream = file
+            stream.seek(max(0, start - 1))
         if end >= 0 and start > 0:
             # A line belongs to the range in which it begins: what is left of one goes by.
-            offset = start - 1 + _pass_line(stream)
+            offset = start - 1 + _pass_line(stream, end - start + 1)
         while end < 0 or offset < end:
             content, length = _read_line(stream, limit)
             if not length:
@@ -53,9 +53,10 @@ def lines(file: BinaryIO, start: int, end: int, limit: int) -> Iterator[Line]:
         yield Line(offset, None, str(error) or type(error).__name__)
 
 
-def _pass_line(stream: BinaryIO) -> int:
+def _pass_line(stream: BinaryIO, most: int) -> int:
+    """The length of a line with its end; of one that goes on after `most` bytes, more than that."""
     length = 0
-    while chunk := stream.readline(_CHUNK):
+    while length <= most and (chunk := stream.readline(_CHUNK)):
         length += len(chunk)
         if chunk.endswith(b"\n"):
             break

@@ -1,9 +1,11 @@
 """From a record's keys to a document's columns."""
 
-import json
+import base64
 import math
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+
+import orjson
 
 from pipeline.io.records import Document, ReadOptions, Reject
 
@@ -37,9 +39,10 @@ def to_document(
         if values[name] is not None or value is None:
             used.add(key)
     rest = {key: value for key, value in record.items() if key not in used}
-    metadata = _metadata(rest)
-    if metadata is None and rest:
-        return Reject(offset, source_id, "invalid_unicode", "a key or value is no Unicode text")
+    try:
+        metadata = _metadata(rest)
+    except orjson.JSONEncodeError as error:
+        return Reject(offset, source_id, _why(error), f"metadata: {error}"[:200])
     if any(isinstance(v, str) and not _valid(v) for v in (source_id, url, *values.values())):
         return Reject(offset, None, "invalid_unicode", "a mapped column is no Unicode text")
     assert isinstance(text, str)
@@ -67,6 +70,8 @@ def _refused(
 ) -> Reject | None:
     if text is _MISSING or text is None:
         return Reject(offset, source_id, "missing_text", f"no key {key}")
+    if isinstance(text, bytes):
+        return Reject(offset, source_id, "invalid_utf8", None)
     if not isinstance(text, str):
         return Reject(offset, source_id, "text_not_string", type(text).__name__)
     return check_text(text, offset, source_id, options)
@@ -102,13 +107,24 @@ def _valid(text: str) -> bool:
 
 
 def _metadata(rest: Mapping[str, object]) -> str | None:
+    """JSON with sorted keys; bytes that are no UTF-8 as base64, NaN and the infinities as null."""
     if not rest:
         return None
-    try:
-        text = json.dumps(rest, sort_keys=True, ensure_ascii=False, default=str)
-    except (ValueError, TypeError, RecursionError):
-        return None
-    return text if _valid(text) else None
+    options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
+    return orjson.dumps(rest, default=_plain, option=options).decode()
+
+
+def _why(error: orjson.JSONEncodeError) -> str:
+    told = str(error).lower()
+    if "surrogate" in told:
+        return "invalid_unicode"
+    return "too_nested" if "recursion" in told else "invalid_value"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return str(value)
 
 
 def typed(value: object, kind: str) -> object:
@@ -119,14 +135,22 @@ def typed(value: object, kind: str) -> object:
         case "bool":
             return value if isinstance(value, bool) else None
         case "int":
-            fits = isinstance(value, int) and not isinstance(value, bool)
-            return value if fits and -(2**63) <= int(str(value)) < 2**63 else None
-        case "float":
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                return float(value) if math.isfinite(value) else None
+            if isinstance(value, int) and not isinstance(value, bool):
+                return value if -(2**63) <= value < 2**63 else None
             return None
+        case "float":
+            return _finite(value)
         case _:
             return _timestamp(value)
+
+
+def _finite(value: object) -> float | None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
 
 
 def _timestamp(value: object) -> datetime | None:
@@ -141,6 +165,6 @@ def _timestamp(value: object) -> datetime | None:
             moment = datetime.fromisoformat(value.strip())
         else:
             return None
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         return None

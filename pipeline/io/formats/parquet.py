@@ -10,6 +10,7 @@ from pipeline.io.formats.mapping import to_document
 from pipeline.io.records import Outcome, ReadOptions, Reject
 
 _ROWS = 1024
+_BYTES = 16 << 20
 _BROKEN = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError)
 
 
@@ -51,22 +52,45 @@ class Parquet:
             last = reader.num_row_groups if end < 0 else min(end, reader.num_row_groups)
             row = sum(reader.metadata.row_group(g).num_rows for g in range(start))
             for group in range(start, last):
-                batches = reader.iter_batches(_ROWS, [group], use_threads=False)
-                for batch in batches:
-                    for record in _rows(batch):
-                        seen += 1
-                        if seen > skip:
-                            yield to_document(record, str(row), row, options)
-                        row += 1
+                for batch in reader.iter_batches(_rows(reader, group), [group], use_threads=False):
+                    first, row = row, row + len(batch)
+                    behind = max(0, min(skip - seen, len(batch)))
+                    seen += len(batch)
+                    yield from _outcomes(batch.slice(behind), first + behind, options)
         except _BROKEN as error:
-            seen += 1
-            if seen > skip:
+            if seen >= skip:
                 yield Reject(row, None, "unreadable", str(error)[:200])
 
 
-def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, object]]:
-    for record in batch.to_pylist():
-        yield {
-            key: value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
-            for key, value in record.items()
-        }
+def _rows(reader: pq.ParquetFile, group: int) -> int:
+    """Rows to hold at once: fewer where they are large."""
+    metadata = reader.metadata.row_group(group)
+    fit = _BYTES * int(metadata.num_rows) // max(1, int(metadata.total_byte_size))
+    return max(1, min(_ROWS, fit))
+
+
+def _outcomes(batch: pa.RecordBatch, first: int, options: ReadOptions) -> Iterator[Outcome]:
+    try:
+        records = batch.to_pylist()
+    except _BROKEN as error:
+        # A value that Python has no object for: text that is no UTF-8, a date after 9999.
+        if len(batch) == 1:
+            reason = "invalid_utf8" if isinstance(error, UnicodeDecodeError) else "invalid_value"
+            yield Reject(first, None, reason, str(error)[:200])
+            return
+        for row in range(len(batch)):
+            yield from _outcomes(batch.slice(row, 1), first + row, options)
+        return
+    for row, record in enumerate(records, first):
+        named = {key: _text(value) for key, value in record.items()}
+        yield to_document(named, str(row), row, options)
+
+
+def _text(value: object) -> object:
+    """Binary columns may hold text: bytes that are UTF-8 are taken as such."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value
+    return value
