@@ -31,7 +31,7 @@ class Language(MapStage):
     """
 
     kind: ClassVar[str] = "language"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[str, ...]] = ("text",)
     libraries: ClassVar[tuple[str, ...]] = ("pycld2",)
 
