@@ -199,7 +199,7 @@ def _columns_from(spark: "SparkSession", work: RelationalWork, rows: "DataFrame"
     schema = pa.schema([pa.field("table_key", pa.string()), *stage.schema()])
 
     def read(number: int) -> Iterator[pa.RecordBatch]:
-        for batch in table_batches(files[number]):
+        for batch in table_batches(files[number], stage.key):
             arrays = [batch.column(name) for name in (stage.key, *stage.columns)]
             cast = [a.cast(f.type) for a, f in zip(arrays, schema, strict=True)]
             yield pa.RecordBatch.from_arrays(cast, schema=schema)

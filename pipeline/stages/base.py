@@ -29,6 +29,10 @@ class Stage:
         """The columns that the stage writes, without the status column."""
         raise NotImplementedError
 
+    def file_of(self, value: str) -> str:
+        """The path of what a parameter of type File names."""
+        return value
+
     def check(self) -> None:
         """Raise ValueError, before any work, where the parameters can't be used together."""
 
@@ -36,6 +40,9 @@ class Stage:
 @dataclass(frozen=True, kw_only=True)
 class MapStage(Stage):
     """Measures each document by itself."""
+
+    seconds: ClassVar[float] = 60
+    """A batch may take this long, and as long again for each MiB that it holds."""
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The columns of `schema()` for a batch of the columns `reads`, row by row.

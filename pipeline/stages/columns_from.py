@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -19,7 +20,7 @@ class ColumnsFrom(RelationalStage):
     """
 
     kind: ClassVar[str] = "columns_from"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[str, ...]] = ("id", "url", "source_id")
 
     path: File
@@ -33,7 +34,7 @@ class ColumnsFrom(RelationalStage):
         """The key and every column must be in the table."""
         if not self.columns:
             raise ValueError("columns: name at least one column")
-        found = table_schema(self.path)
+        found = table_schema(self.path, self.key)
         for name in (self.key, *self.columns):
             if name not in found.names:
                 raise ValueError(
@@ -42,7 +43,7 @@ class ColumnsFrom(RelationalStage):
 
     def schema(self) -> pa.Schema:
         """The columns as the table types them."""
-        found = table_schema(self.path)
+        found = table_schema(self.path, self.key)
         return pa.schema([pa.field(name, _plain(found.field(name).type)) for name in self.columns])
 
 
@@ -53,24 +54,26 @@ def table_files(path: str) -> list[str]:
     return sorted(glob.glob(path)) or [path]
 
 
-def table_schema(path: str) -> pa.Schema:
+def table_schema(path: str, key: str) -> pa.Schema:
     """The schema of the table's first file; ValueError where it can't be read."""
     try:
-        return next(table_batches(table_files(path)[0])).schema
-    except (OSError, StopIteration, pa.ArrowInvalid) as error:
-        raise ValueError(f"{path} can't be read as a table: {error}") from error
+        return next(table_batches(table_files(path)[0], key)).schema
+    except (OSError, IndexError, StopIteration, pa.ArrowInvalid) as error:
+        why = str(error) if isinstance(error, OSError | pa.ArrowInvalid) else "it is empty"
+        raise ValueError(f"{path} can't be read as a table: {why}") from error
 
 
-def table_batches(file: str) -> Iterator[pa.RecordBatch]:
-    """A table file's rows, a batch at a time."""
-    if file.endswith((".jsonl", ".json", ".jsonl.gz")):
-        import pyarrow.json
-
-        yield from pyarrow.json.open_json(file)
-    elif file.endswith((".csv", ".csv.gz")):
+def table_batches(file: str, key: str) -> Iterator[pa.RecordBatch]:
+    """A table file's rows, a batch at a time; in text the key is never taken for a number."""
+    name = re.sub(r"\.(gz|bz2|zst)$", "", file)
+    if name.endswith((".jsonl", ".json")):
+        yield from _json_batches(file, key)
+    elif name.endswith(".csv"):
         import pyarrow.csv
 
-        yield from pyarrow.csv.open_csv(file)
+        # Hexadecimal digits can look like a number: 12e7.
+        options = pyarrow.csv.ConvertOptions(column_types={key: pa.string()})
+        yield from pyarrow.csv.open_csv(file, convert_options=options)
     else:
         import pyarrow.parquet as pq
 
@@ -78,6 +81,18 @@ def table_batches(file: str) -> Iterator[pa.RecordBatch]:
         empty = pa.RecordBatch.from_pylist([], reader.schema_arrow)
         batches = reader.iter_batches(batch_size=65_536, use_threads=False)
         yield from batches if reader.metadata.num_rows else iter([empty])
+
+
+def _json_batches(file: str, key: str) -> Iterator[pa.RecordBatch]:
+    import pyarrow.json
+
+    reader = pyarrow.json.open_json(file)
+    if key in reader.schema.names and pa.types.is_timestamp(reader.schema.field(key).type):
+        # It was a string that looks like a date.
+        told = pa.schema([pa.field(key, pa.string())])
+        options = pyarrow.json.ParseOptions(explicit_schema=told)
+        reader = pyarrow.json.open_json(file, parse_options=options)
+    yield from reader
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

@@ -1,6 +1,7 @@
 """A stage's fingerprint: all that decides the values it gives to a document."""
 
 import dataclasses
+import glob
 import hashlib
 import importlib.metadata
 import os
@@ -17,7 +18,7 @@ def fingerprint(stage: Stage) -> str:
     for item in dataclasses.fields(stage):
         value = getattr(stage, item.name)
         named = value is not None and File in (hints[item.name], *_arguments(hints[item.name]))
-        parameters[item.name] = _digests(value) if named else _plain(value)
+        parameters[item.name] = _digests(stage, value) if named else _plain(value)
     versions = {name: importlib.metadata.version(name) for name in stage.libraries}
     owner = type(stage).__module__.split(".")[0]
     if owner not in ("pipeline", "raters"):
@@ -31,8 +32,10 @@ def _arguments(hint: object) -> tuple[object, ...]:
     return tuple(getattr(hint, "__args__", ()))
 
 
-def _digests(value: object) -> object:
-    return [digest_of(str(v)) for v in value] if isinstance(value, tuple) else digest_of(str(value))
+def _digests(stage: Stage, value: object) -> object:
+    if isinstance(value, tuple):
+        return [_digests(stage, item) for item in value]
+    return digest_of(stage.file_of(str(value)))
 
 
 def _plain(value: object) -> object:
@@ -44,13 +47,15 @@ def _plain(value: object) -> object:
 
 
 def digest_of(path: str) -> str:
-    """The SHA-256 of a file, or of all files of a directory; another word stands as it is."""
+    """The SHA-256 of a file, of all files of a directory or glob; another word stands as it is."""
     if os.path.isdir(path):
         names = sorted(
             os.path.join(folder, name) for folder, _, files in os.walk(path) for name in files
         )
         return text_key(*(f"{os.path.relpath(name, path)} {digest_of(name)}" for name in names))
     if not os.path.isfile(path):
-        return f"named {path}"
+        found = sorted(glob.glob(path))
+        names = [f"{os.path.basename(name)} {digest_of(name)}" for name in found]
+        return text_key(*names) if names else f"named {path}"
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,30 +1,35 @@
 """A stage in a process of its own, so that a row that crashes or hangs it is found and left out."""
 
+import faulthandler
+import os
 import pickle
 import select
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from types import TracebackType
+from typing import IO
 
 import pyarrow as pa
 
 from pipeline.stages.base import MapStage
 
-SECONDS = 60
-"""A batch may take this long, and as long again for each MiB of text that it holds."""
+_PIECES = 16
+"""A batch that the stage does not survive is cut into so many: a hang costs a limit a cut."""
+_HEAD = struct.Struct("<?Q")
 
 
-def time_limit(batch: pa.RecordBatch) -> float:
-    """Seconds after which a batch is held to hang."""
-    return SECONDS * (1 + int(batch.nbytes) / (1 << 20))
+def time_limit(stage: MapStage, batch: pa.RecordBatch) -> float:
+    """Seconds after which a stage is held to hang on a batch."""
+    return stage.seconds * (1 + int(batch.nbytes) / (1 << 20))
 
 
 class CulpritError(Exception):
     """A batch that the stage did not survive; `status` is crashed or timeout."""
 
-    def __init__(self, status: str) -> None:
-        super().__init__(status)
+    def __init__(self, status: str, what: str) -> None:
+        super().__init__(what)
         self.status = status
 
 
@@ -47,102 +52,120 @@ class IsolatedStage:
         """End the child."""
         self._stop()
 
-    def apply(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch | None, dict[int, str]]:
-        """The stage's columns for the rows that survive, and the status of each other row."""
+    def apply(
+        self, batch: pa.RecordBatch, found: Callable[[CulpritError], None] = lambda culprit: None
+    ) -> tuple[pa.RecordBatch | None, dict[int, str]]:
+        """The stage's columns for the rows that survive, and the status of each other row.
+
+        `found` is told of each row that does not, and may raise to give up.
+        """
         culprits: dict[int, str] = {}
         kept: list[pa.RecordBatch] = []
         pending = [(0, len(batch))]
         while pending:
             start, count = pending.pop()
-            piece = batch.slice(start, count)
             try:
-                kept.append(self._send(piece))
+                kept.append(self._send(batch.slice(start, count)))
             except CulpritError as culprit:
-                if count == 1:
-                    culprits[start] = culprit.status
+                if count > 1:
+                    step = -(-count // _PIECES)
+                    cuts = range(start, start + count, step)
+                    pending += [(at, min(step, start + count - at)) for at in reversed(cuts)]
                     continue
-                half = count // 2
-                pending += [(start + half, count - half), (start, half)]
-        if not kept:
-            return None, culprits
-        table = pa.Table.from_batches(kept).combine_chunks()
-        return table.to_batches()[0] if len(table) else kept[0], culprits
+                culprits[start] = culprit.status
+                found(culprit)
+        return (pa.concat_batches(kept) if kept else None), culprits
 
     def _send(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        child = self._child or self._start()
-        assert child.stdin
-        assert child.stdout
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, batch.schema) as writer:
-            writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=batch.schema))
         try:
-            _write(child.stdin, sink.getvalue())
-            ready, _, _ = select.select([child.stdout], [], [], time_limit(batch))
-            if not ready:
-                raise CulpritError("timeout")
-            reply = _read(child.stdout)
+            survived, reply = self._exchange(batch)
         except (OSError, EOFError):
-            self._stop()
-            raise CulpritError("crashed") from None
+            code = self._stop()
+            raise CulpritError("crashed", f"its process ended with code {code}") from None
         except CulpritError:
             self._stop()
             raise
-        if not reply:
-            raise CulpritError("crashed")
+        if not survived:
+            raise CulpritError("crashed", reply.decode())
         return pa.ipc.open_stream(reply).read_next_batch()
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "pipeline.stages.isolated"]
-        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    def _exchange(self, batch: pa.RecordBatch) -> tuple[bool, bytes]:
+        child = self._child or self._start()
+        assert child.stdin
+        assert child.stdout
+        limit = time_limit(self._stage, batch)
+        _write(child.stdin, True, struct.pack("<d", limit))
+        _write(child.stdin, True, _packed(batch))
+        ready, _, _ = select.select([child.stdout], [], [], limit)
+        if not ready:
+            raise CulpritError("timeout", f"no end after {limit:.0f} s")
+        return _read(child.stdout)
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.stages.isolated"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
         assert self._child.stdin
-        _write(self._child.stdin, pickle.dumps((sys.path, self._stage)))
+        _write(self._child.stdin, True, pickle.dumps(self._stage))
         return self._child
 
-    def _stop(self) -> None:
-        if self._child is not None:
-            self._child.kill()
-            self._child.communicate()
-            self._child = None
+    def _stop(self) -> int | None:
+        child, self._child = self._child, None
+        if child is None:
+            return None
+        child.kill()
+        child.communicate()
+        return child.returncode
 
 
-def _write(stream: "object", data: "bytes | pa.Buffer") -> None:
-    write, flush = stream.write, stream.flush  # type: ignore[attr-defined]
-    write(struct.pack("<Q", len(data)))
-    write(data)
-    flush()
+def _packed(batch: pa.RecordBatch) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return sink.getvalue()
 
 
-def _read(stream: "object") -> bytes:
-    head = stream.read(8)  # type: ignore[attr-defined]
-    if len(head) < 8:
+def _write(stream: IO[bytes], good: bool, content: "bytes | pa.Buffer") -> None:
+    stream.write(_HEAD.pack(good, len(content)))
+    stream.write(content)
+    stream.flush()
+
+
+def _read(stream: IO[bytes]) -> tuple[bool, bytes]:
+    head = stream.read(_HEAD.size)
+    if len(head) < _HEAD.size:
         raise EOFError
-    (size,) = struct.unpack("<Q", head)
-    data: bytes = stream.read(size)  # type: ignore[attr-defined]
-    if len(data) < size:
+    good, size = _HEAD.unpack(head)
+    content = stream.read(size)
+    if len(content) < size:
         raise EOFError
-    return data
+    return good, content
 
 
 def serve() -> None:
-    """The child: batches in, columns out; an empty reply where the stage raised."""
-    replies, sys.stdout = sys.stdout.buffer, sys.stderr
+    """The child: batches in, columns out; an error's text where the stage raised."""
+    requests = sys.stdin.buffer
+    # What a library prints must not come between the replies.
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
     # What is unpickled here was pickled by the parent process.
-    stage: MapStage
-    sys.path[:], stage = pickle.loads(_read(sys.stdin.buffer))  # noqa: S301
+    stage: MapStage = pickle.loads(_read(requests)[1])  # noqa: S301
     while True:
         try:
-            request = _read(sys.stdin.buffer)
+            (limit,) = struct.unpack("<d", _read(requests)[1])
+            batch = pa.ipc.open_stream(_read(requests)[1]).read_next_batch()
         except EOFError:
             return
+        # The parent kills a child that hangs; one whose parent is gone has to end by itself.
+        faulthandler.dump_traceback_later(2 * limit, exit=True)
         try:
-            result = stage.apply(pa.ipc.open_stream(request).read_next_batch())
-        except Exception:
-            _write(replies, b"")
-            continue
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, result.schema) as writer:
-            writer.write_batch(result)
-        _write(replies, sink.getvalue())
+            _write(replies, True, _packed(stage.apply(batch)))
+        except Exception as error:
+            _write(replies, False, f"{type(error).__name__}: {error}".encode("utf-8", "replace"))
+        faulthandler.cancel_dump_traceback_later()
 
 
 if __name__ == "__main__":

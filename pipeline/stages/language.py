@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipeline.stages.base import File, MapStage
 from pipeline.text.script import script
-from schemas.codes import LANGUAGES, MACRO_LANGUAGES, SCRIPTS
+from schemas.codes import LANGUAGES, SAME_LANGUAGES, SCRIPTS
 from schemas.tables import VALUES
 
 if TYPE_CHECKING:
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
 _KNOWN = frozenset(LANGUAGES)
 # What pycld2 takes for invalid: controls, and code points that are no characters.
-_UNFIT = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff\U0001fffe-\U0001ffff]"
-)
+_LAST_TWO = "".join(chr((plane << 16) - back) for plane in range(1, 18) for back in (2, 1))
+_UNFIT = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef{_LAST_TWO}]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +30,7 @@ class Language(MapStage):
     """
 
     kind: ClassVar[str] = "language"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[str, ...]] = ("text",)
     libraries: ClassVar[tuple[str, ...]] = ("pycld2",)
 
@@ -65,11 +64,16 @@ class Language(MapStage):
         return pa.RecordBatch.from_arrays(columns, schema=self.schema())
 
     def _guess(self, text: str) -> tuple[str, float]:
-        code, score = _fasttext(self.model, text) if self.model else _cld2(text)
-        code = MACRO_LANGUAGES.get(code.lower(), code.lower())
-        if code not in _KNOWN or score < self.min_score:
-            code = "und"
-        return code, score
+        label, score = _fasttext(self.model, text) if self.model else _cld2(text)
+        return (_code(label) if score >= self.min_score else "und"), score
+
+
+def _code(label: str) -> str:
+    """The code of the closed set that a model's label stands for: en, eng_Latn, zh-Hant."""
+    whole = label.lower()
+    base = re.split("[-_]", whole)[0]
+    code = next((SAME_LANGUAGES[c] for c in (whole, base) if c in SAME_LANGUAGES), base)
+    return code if code in _KNOWN else "und"
 
 
 def _cld2(text: str) -> tuple[str, float]:
@@ -102,5 +106,4 @@ def _fasttext(path: str, text: str) -> tuple[str, float]:
     labels, scores = _model(path).predict(" ".join(text.split()))
     if not labels:
         return "und", 0.0
-    code = labels[0].removeprefix("__label__").partition("_")[0]
-    return code, min(1.0, float(scores[0]))
+    return labels[0].removeprefix("__label__"), min(1.0, float(scores[0]))

@@ -13,7 +13,7 @@ class Signals(MapStage):
     """Every measure of the Gopher, C4 and FineWeb rules; verdicts are true where a text passes."""
 
     kind: ClassVar[str] = "signals"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[str, ...]] = ("text",)
     libraries: ClassVar[tuple[str, ...]] = ("regex",)
 

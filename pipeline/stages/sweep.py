@@ -16,11 +16,15 @@ from pipeline.io.store import Store, open_store
 from pipeline.io.workspace import ColumnsPart, DocumentsPart, columns_path, part_key
 from pipeline.select.expressions import Expression, compile_predicate
 from pipeline.stages.base import MapStage
-from pipeline.stages.isolated import IsolatedStage, time_limit
+from pipeline.stages.isolated import CulpritError, IsolatedStage, time_limit
+from pipeline.stages.rows import complete, scatter
 from schemas.errors import WinnowError
 
+FEW_LOST = 10
+"""So many rows of a part may fail a stage, or hang it, before the part is given up ..."""
+
 LARGEST_SHARE_LOST = 0.01
-"""More rows of a part than this (and more than ten) that fail a stage fail the part."""
+"""... or so many of all its rows, if they don't hang."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +223,7 @@ class _Stage:
         self._where: Expression | None = (
             compile_predicate(work.where, work.where_fields) if work.where else None
         )
-        self._lost = 0
+        self._lost: Counter[str] = Counter()
 
     def measure(self, group: int, rows: int) -> pa.RecordBatch:
         """The stage's columns and status for a row group: kept, computed or skipped, row by row."""
@@ -241,7 +245,7 @@ class _Stage:
             pieces.append(self._compute(missing))
             places.append(missing)
             self.computed += len(missing)
-        batch = _scatter(pieces, places, rows, schema, self.work.status)
+        batch = scatter(pieces, places, rows, schema)
         self.statuses.update(batch.column(self.work.status).to_pylist())
         return batch
 
@@ -256,67 +260,21 @@ class _Stage:
             batch = batch.take(indices)
         lost: dict[int, str] = {}
         if self._isolated is not None:
-            result, lost = self._isolated.apply(batch)
+            result, lost = self._isolated.apply(batch, self._count_lost)
         else:
-            faulthandler.dump_traceback_later(time_limit(batch), exit=True)
+            faulthandler.dump_traceback_later(time_limit(self.work.stage, batch), exit=True)
             try:
                 result = self.work.stage.apply(batch)
             finally:
                 faulthandler.cancel_dump_traceback_later()
-        self._lost += len(lost)
-        if self._lost > max(10, LARGEST_SHARE_LOST * self._sweep._task.part.rows):
+        return complete(self.work.name, self.work.schema(), result, lost, len(batch))
+
+    def _count_lost(self, culprit: CulpritError) -> None:
+        part = self._sweep._task.part
+        self._lost[culprit.status] += 1
+        many = max(FEW_LOST, LARGEST_SHARE_LOST * part.rows)
+        if self._lost.total() > many or self._lost["timeout"] > FEW_LOST:
             raise WinnowError(
-                f"stage {self.work.name} fails on {self._lost} rows of part "
-                f"{self._sweep._task.part.part}: that is the stage, not the rows"
+                f"stage {self.work.name} fails on {self._lost.total()} rows of part {part.part} "
+                f"and more ({culprit}): that is the stage, not the rows"
             )
-        return self._completed(result, lost, len(batch))
-
-    def _completed(
-        self, result: pa.RecordBatch | None, lost: Mapping[int, str], rows: int
-    ) -> pa.RecordBatch:
-        """The stage's result with its status column, and null rows for those that were lost."""
-        wanted = self.work.stage.schema()
-        schema = self.work.schema()
-        pieces, places = [], []
-        survivors = [row for row in range(rows) if row not in lost]
-        if result is not None and survivors:
-            if len(result) != len(survivors):
-                raise WinnowError(
-                    f"stage {self.work.name} gave {len(result)} rows for {len(survivors)}"
-                )
-            named = set(result.schema.names)
-            status = (
-                result.column("status") if "status" in named else pa.array(["ok"] * len(result))
-            )
-            arrays = [result.column(f.name).cast(f.type) for f in wanted]
-            pieces.append(pa.RecordBatch.from_arrays([*arrays, status], schema=schema))
-            places.append(pa.array(survivors, pa.uint64()))
-        if lost:
-            nulls = [pa.nulls(len(lost), f.type) for f in wanted]
-            told = pa.array(list(lost.values()), pa.string())
-            pieces.append(pa.RecordBatch.from_arrays([*nulls, told], schema=schema))
-            places.append(pa.array(list(lost), pa.uint64()))
-        return _scatter(pieces, places, rows, schema, self.work.status)
-
-
-def _scatter(
-    pieces: list[pa.RecordBatch],
-    places: list[pa.Array],
-    rows: int,
-    schema: pa.Schema,
-    status: str,
-) -> pa.RecordBatch:
-    """Rows in their places; where there is none, nulls and the status `skipped`."""
-    if len(pieces) == 1 and len(pieces[0]) == rows:
-        return pieces[0]
-    table = pa.Table.from_batches(pieces, schema).combine_chunks()
-    place = pa.concat_arrays(places) if places else pa.array([], pa.uint64())
-    source = pa.array([None] * rows, pa.int64())
-    if len(place):
-        order = pc.sort_indices(place)
-        mask = pc.is_in(pa.array(range(rows), pa.uint64()), value_set=place)
-        source = pc.replace_with_mask(source, mask, order.cast(pa.int64()))
-    taken = [table.column(name).combine_chunks().take(source) for name in schema.names]
-    taken[-1] = pc.fill_null(taken[-1], "skipped")
-    arrays = [a.combine_chunks() if isinstance(a, pa.ChunkedArray) else a for a in taken]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)

@@ -53,6 +53,10 @@ class Tokens(MapStage):
         """n_tokens: integer."""
         return pa.schema([pa.field("n_tokens", pa.int64())])
 
+    def file_of(self, value: str) -> str:
+        """The tokenizer.json itself: where it lies, or that it is the shipped one, says nothing."""
+        return tokenizer_file(value)
+
     def check(self) -> None:
         """The tokenizer must load."""
         try:

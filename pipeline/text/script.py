@@ -3,7 +3,8 @@
 import numpy as np
 
 RANGES: tuple[tuple[int, int, str], ...] = (
-    (0x0041, 0x024F, "Latn"), (0x0370, 0x03FF, "Grek"), (0x0400, 0x052F, "Cyrl"),
+    (0x0041, 0x00D6, "Latn"), (0x00D8, 0x00F6, "Latn"), (0x00F8, 0x024F, "Latn"),
+    (0x0370, 0x03E1, "Grek"), (0x03F0, 0x03FF, "Grek"), (0x0400, 0x052F, "Cyrl"),
     (0x0531, 0x058F, "Armn"), (0x0591, 0x05F4, "Hebr"), (0x0600, 0x06FF, "Arab"),
     (0x0700, 0x074F, "Syrc"), (0x0750, 0x077F, "Arab"), (0x0780, 0x07BF, "Thaa"),
     (0x08A0, 0x08FF, "Arab"), (0x0900, 0x097F, "Deva"), (0x0980, 0x09FF, "Beng"),
@@ -19,7 +20,7 @@ RANGES: tuple[tuple[int, int, str], ...] = (
     (0xF900, 0xFAFF, "Hani"), (0xFB50, 0xFDFF, "Arab"), (0xFE70, 0xFEFC, "Arab"),
     (0x20000, 0x323AF, "Hani"),
 )  # fmt: skip
-"""Blocks of letters by script (Unicode, Blocks.txt), in order."""
+"""Blocks by script (Unicode, Blocks.txt), in order, less the signs and Coptic letters in them."""
 
 _NAMES = tuple(dict.fromkeys(name for _, _, name in RANGES))
 _EDGES = np.array([edge for first, last, _ in RANGES for edge in (first, last + 1)])
@@ -29,7 +30,8 @@ _CODES = np.array([c for *_, name in RANGES for c in (_NAMES.index(name), len(_N
 def script(text: str) -> str:
     """The ISO 15924 code of the script of most letters; Zyyy where there are none.
 
-    ASCII characters of the Latin block that are no letters don't count.
+    Marks and digits of a script's own block count with its letters, ASCII's don't. Of scripts with
+    as many the first in RANGES' order.
     """
     points = np.frombuffer(text.encode("utf-32-le", "replace"), np.uint32)
     ascii_ = points < 0x80

@@ -5,10 +5,10 @@ import regex
 # WORD turns \b into UAX 29's default word boundary.
 _BOUNDARY = regex.compile(r"\b", regex.WORD | regex.V1)
 _WORD = regex.compile(r"[\p{L}\p{N}]")
-_SINGLE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]")
-_SINGLES = regex.compile(
-    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]\p{M}*|[^\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]+"
-)
+# The marks that prolong or voice a kana have no script of their own, and no \p{M} in half width.
+_ALONE = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\u30fc\uff70"
+_SINGLE = regex.compile(f"[{_ALONE}]")
+_SINGLES = regex.compile(rf"[{_ALONE}][\p{{M}}\uff9e\uff9f]*|[^{_ALONE}]+")
 # ASCII text needs no tables: letters, digits and _, joined by the marks of MidLetter and MidNum.
 _ASCII = regex.compile(
     r"[A-Za-z0-9_]+(?:(?<=[A-Za-z])[.':](?=[A-Za-z])[A-Za-z0-9_]+|(?<=[0-9])[.,;'](?=[0-9])[A-Za-z0-9_]+)*"

@@ -1,0 +1,104 @@
+"""Stages that go wrong on chosen rows, and a workspace of one part to run them on."""
+
+import ctypes
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pyarrow as pa
+
+from pipeline.io.beside import Address
+from pipeline.io.parts import PartWriter, read_footer
+from pipeline.io.store import open_store
+from pipeline.io.workspace import DocumentsPart
+from pipeline.stages.base import MapStage
+from pipeline.stages.fingerprint import fingerprint
+from pipeline.stages.sweep import MapWork, SweepTask
+from schemas.tables import DOCUMENTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brittle(MapStage):
+    """The length of each text; some texts raise, kill the process, hang or print to its output."""
+
+    kind: ClassVar[str] = "brittle"
+    version: ClassVar[int] = 1
+    reads: ClassVar[tuple[str, ...]] = ("text",)
+    seconds: ClassVar[float] = 1.5
+
+    def schema(self) -> pa.Schema:
+        """length: integer."""
+        return pa.schema([pa.field("length", pa.int64())])
+
+    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Measure each text, or go wrong."""
+        lengths = [self._measure(text) for text in batch.column("text").to_pylist()]
+        return pa.record_batch([pa.array(lengths, pa.int64())], ["length"])
+
+    def _measure(self, text: str) -> int:
+        if text == "raise":
+            raise ArithmeticError("no length for this")
+        if text == "segfault":
+            ctypes.string_at(0)
+        if text == "exit":
+            os._exit(3)
+        if text == "hang":
+            time.sleep(600)
+        if text == "print":
+            print("from Python")
+            os.write(1, b"from a C library\n")
+            sys.stdout.flush()
+        return len(text)
+
+
+def make_part(folder: Path, texts: Sequence[str], group: int = 4) -> DocumentsPart:
+    """A workspace whose only part holds these texts, `group` to a row group."""
+    store = open_store(str(folder))
+    records = [
+        {
+            "id": f"{i:032x}",
+            "text": text,
+            "source": "test",
+            "source_path": "x",
+            "source_offset": i,
+            "n_bytes": len(text.encode()),
+            "n_chars": len(text),
+        }
+        for i, text in enumerate(texts)
+    ]
+    path = "documents/000001-0000-0000.parquet"
+    with PartWriter(store, path, DOCUMENTS) as writer:
+        for start in range(0, len(records), group):
+            batch = pa.RecordBatch.from_pylist(records[start : start + group], DOCUMENTS)
+            writer.write(batch, batch.column("id"))
+        writer.commit({}, "test")
+    footer = read_footer(store, path)
+    size = sum(len(text.encode()) for text in texts)
+    return DocumentsPart("000001-0000-0000", "test", footer.rows, size, footer.ids, footer.digest)
+
+
+def work_for(
+    stage: MapStage, where: str | None = None, fields: Mapping[str, pa.Field] | None = None
+) -> MapWork:
+    """The stage on the documents' own columns."""
+    reads = {name: Address(None, name) for name in stage.reads}
+    where_fields = fields or {}
+    return MapWork(
+        stage.kind,
+        stage,
+        fingerprint(stage),
+        reads,
+        where,
+        {name: Address(None, name) for name in where_fields},
+        where_fields,
+    )
+
+
+def task_for(folder: Path, part: DocumentsPart, *works: MapWork, **earlier: str) -> SweepTask:
+    """A sweep of the part; `earlier` gives keys of column parts by stage."""
+    keys = {name: (key,) for name, key in earlier.items()}
+    return SweepTask(str(folder), part, works, {}, keys)
