@@ -43,7 +43,7 @@ def _written(path: Path) -> Iterator[BinaryIO]:
     with path.open("wb") as file:
         if path.suffix == ".zst":
             with zstandard.ZstdCompressor(1).stream_writer(file) as stream:
-                yield stream  # type: ignore[misc]
+                yield stream
         else:
             yield file
 
@@ -71,7 +71,8 @@ def long_text(size: int) -> str:
 
 
 def write_line(path: Path, size: int) -> None:
-    """A JSONL file of one document with a text of about `size` bytes, after an ordinary one."""
+    """A JSONL file of an ordinary document and one with a text of about `size` bytes, if any."""
+    texts = [next(endless_texts()), *([long_text(size)] if size else [])]
     with path.open("w", encoding="utf-8") as file:
-        for text in (next(endless_texts()), long_text(size)):
+        for text in texts:
             file.write(json.dumps({"text": text}, ensure_ascii=False) + "\n")

@@ -1,5 +1,6 @@
 """Time and memory against the number of parts, each of a few rows."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.corpus import endless_rows, write_documents
@@ -54,13 +55,15 @@ def _row(parts: int, name: str, done: Run) -> list[object]:
 
 def tiny_parts(folder: Path, scale: float) -> None:
     """5,000 and 50,000 parts, each run twice: the second time nothing has changed."""
-    rows = []
-    for wanted in (5_000, 50_000):
-        here = folder / str(wanted)
-        here.mkdir()
-        write_documents(here / "a.jsonl", endless_rows(), int(wanted * scale) * PART_BYTES)
-        first = run(here, configuration(here))
-        parts = first.figures["ingest"]["parts_made"]
-        again = run(here, configuration(here))
-        rows += [_row(parts, "first", first), _row(parts, "again", again)]
-    show("Time and memory against the number of parts", HEAD, rows)
+    title = "Time and memory against the number of parts"
+    show(title, HEAD, (row for wanted in (5_000, 50_000) for row in _twice(folder, wanted, scale)))
+
+
+def _twice(folder: Path, wanted: int, scale: float) -> Iterator[list[object]]:
+    here = folder / str(wanted)
+    here.mkdir()
+    write_documents(here / "a.jsonl", endless_rows(), int(wanted * scale) * PART_BYTES)
+    first = run(here, configuration(here))
+    parts = first.figures["ingest"]["parts_made"]
+    yield _row(parts, "first", first)
+    yield _row(parts, "again", run(here, configuration(here)))

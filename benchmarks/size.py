@@ -51,29 +51,31 @@ def _case(folder: Path, name: str, size: int, **more: object) -> list[object]:
 def source_size(folder: Path, scale: float) -> None:
     """One source file of 20 MB, 200 MB and 2 GB."""
     sizes = [("20 MB", 20), ("200 MB", 200), ("2 GB", 2000), ("2 GB .zst", 2000)]
-    rows = [
+    rows = (
         _case(folder / str(number), name, int(size * MB * scale))
         for number, (name, size) in enumerate(sizes)
-    ]
+    )
     show("Memory against the size of a source file", HEAD, rows)
 
 
 def part_size(folder: Path, scale: float) -> None:
     """10 MB and 200 MB of documents in one part."""
-    rows = [
+    rows = (
         _case(folder / str(size), f"{size} MB .zst", int(size * MB * scale), part_bytes=10**10)
         for size in (10, 200)
-    ]
+    )
     show("Memory against the size of a part", HEAD, rows)
 
 
 def line_size(folder: Path, scale: float) -> None:
     """A single line of 200 MB, which is a reject, and a document as large as is allowed."""
-    rows = []
-    for name, size in (("no long line", 0), ("document of 19 MB", 19), ("line of 200 MB", 200)):
-        here = folder / str(size)
-        here.mkdir()
-        write_line(here / "a.jsonl", int(size * MB * scale))
-        done = run(here, configuration(here, max_rejects=1.0))
-        rows.append(row(f"{name}: {done.rejects or 'no rejects'}", done))
+    cases = [("no long line", 0), ("document of 19 MB", 19), ("line of 200 MB", 200)]
+    rows = (_line(folder / str(size), name, int(size * MB * scale)) for name, size in cases)
     show("Memory against the length of a line", HEAD, rows)
+
+
+def _line(folder: Path, name: str, size: int) -> list[object]:
+    folder.mkdir()
+    write_line(folder / "a.jsonl", size)
+    done = run(folder, configuration(folder, max_rejects=1.0))
+    return row(f"{name}: {done.rejects or 'no rejects'}", done)

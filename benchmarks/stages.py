@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks.corpus import endless_texts, write_documents
-from benchmarks.runs import run
+from benchmarks.runs import Run, run
 from benchmarks.tables import show
 
 NAMES = ("language", "signals", "tokens", "exact_dedup")
@@ -16,12 +16,13 @@ def throughput(folder: Path, scale: float) -> None:
         "workspace": str(folder / "work"),
         "sources": [{"name": "s", "path": str(folder / "a.jsonl")}],
     }
-    rows: list[list[object]] = []
-    for count in range(len(NAMES) + 1):
-        stages = [{name: {}} for name in NAMES[:count]]
+    done = run(folder, base)
+    rows = [_row("ingest", done.figures["ingest"]["seconds"], done)]
+    stages: list[dict[str, object]] = []
+    for name in NAMES:
+        stages.append({name: {}})
         done = run(folder, {**base, "stages": stages})
-        seconds = done.stage(NAMES[count - 1]) if count else done.figures["ingest"]
-        rows.append(_row(NAMES[count - 1] if count else "ingest", seconds["seconds"], done))
+        rows.append(_row(name, done.stage(name)["seconds"], done))
     mixture = {"name": "main", "unique": "exact_cluster_id"}
     done = run(folder, {**base, "stages": stages, "mixtures": [mixture]})
     rows.append(_row("mixture of all", done.figures["mixtures"][0]["seconds"], done))
@@ -31,9 +32,6 @@ def throughput(folder: Path, scale: float) -> None:
 HEAD = ("step", "seconds", "MB/s", "worker MB")
 
 
-def _row(name: str, seconds: float, done: "object") -> list[object]:
-    from benchmarks.runs import Run
-
-    assert isinstance(done, Run)
+def _row(name: str, seconds: float, done: Run) -> list[object]:
     rate = round(done.text_bytes / 1e6 / seconds, 1)
     return [name, round(seconds, 1), rate, done.peaks.mb("worker")]

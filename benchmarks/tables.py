@@ -1,13 +1,19 @@
 """Tables in Markdown, as benchmarks/README.md keeps them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
-def show(title: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table."""
-    lines = [head, ["---"] * len(head), *([_shown(value) for value in row] for row in rows)]
-    body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    print(f"\n### {title}\n\n{body}\n", flush=True)
+def show(title: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table, each row as it comes."""
+    print(f"\n### {title}\n", flush=True)
+    _line(head)
+    _line(["---"] * len(head))
+    for row in rows:
+        _line([_shown(value) for value in row])
+
+
+def _line(cells: Sequence[str]) -> None:
+    print("| " + " | ".join(cells) + " |", flush=True)
 
 
 def _shown(value: object) -> str:
