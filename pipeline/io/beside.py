@@ -1,10 +1,12 @@
 """Columns read beside their documents, wherever they lie."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pyarrow as pa
 
+from pipeline.io.digests import canonical_json
 from pipeline.io.parts import PartReader
 from pipeline.io.store import open_store
 from pipeline.io.workspace import DocumentsPart, columns_path
@@ -25,6 +27,26 @@ class InForce:
     fingerprint: str
     key: str
     digest: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """A documents part by its number in the workspace, and the column parts in force beside it."""
+
+    number: int
+    part: DocumentsPart
+    columns: Mapping[str, InForce]
+
+    def told(self) -> str:
+        """As JSON, so that a task is sent the places that it works on and no others."""
+        return canonical_json(asdict(self))
+
+    @classmethod
+    def restored(cls, told: str) -> "Place":
+        """What `told` gave."""
+        found = json.loads(told)
+        columns = {stage: InForce(**item) for stage, item in found["columns"].items()}
+        return cls(found["number"], DocumentsPart(**found["part"]), columns)
 
 
 class BesideReader:

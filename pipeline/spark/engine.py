@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from pipeline.io.beside import Address, InForce
+from pipeline.io.beside import Address, InForce, Place
 from pipeline.io.digests import combined, text_key
 from pipeline.io.workspace import ColumnsPart, DocumentsPart, Workspace, part_key
 from pipeline.spark.tasks import Progress, run_tasks
@@ -195,8 +195,8 @@ class Engine:
         if len(found) < len(self._parts):
             from pipeline.spark.relational import run_relational
 
-            work = self._relational_work(stage, key)
-            for outcome in run_relational(self._session(), work, stage.fields):
+            work, places = self._relational_work(stage, key), self._places(stage)
+            for outcome in run_relational(self._session(), work, places, stage.fields):
                 found[outcome.part.part] = outcome.part
                 _count(figures, outcome)
         self._commit(stage, found, figures)
@@ -205,17 +205,6 @@ class Engine:
         from pipeline.spark.relational import RelationalWork
 
         assert isinstance(stage.stage, RelationalStage)
-        columns = tuple(
-            {
-                name: InForce(
-                    self._prints[name],
-                    self._in_force[name][part.part].key,
-                    self._in_force[name][part.part].digest,
-                )
-                for name in stage.needs
-            }
-            for part in self._parts
-        )
         return RelationalWork(
             self._workspace.store.root,
             stage.name,
@@ -223,12 +212,26 @@ class Engine:
             stage.fingerprint,
             key,
             stage.reads,
-            tuple(self._parts),
-            columns,
             stage.where,
             stage.where_reads,
             stage.where_fields,
         )
+
+    def _places(self, stage: _Stage) -> list[Place]:
+        """Every part with the columns that the stage reads beside it."""
+        needs = sorted(stage.needs)
+        return [
+            Place(
+                number,
+                part,
+                {
+                    name: InForce(self._prints[name], found.key, found.digest)
+                    for name in needs
+                    if (found := self._in_force[name][part.part])
+                },
+            )
+            for number, part in enumerate(self._parts)
+        ]
 
     def _commit(
         self,

@@ -1,14 +1,20 @@
 """Slim columns of documents parts as Spark DataFrames, and small results back from tasks."""
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+
+from pipeline.io.beside import Place
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 Batches = Iterator[pa.RecordBatch]
+
+ANNOUNCED = -1
+"""The row number of the row that brings a part's place, ahead of the part's own rows."""
 
 
 def slices(spark: "SparkSession", parts: int) -> int:
@@ -17,19 +23,47 @@ def slices(spark: "SparkSession", parts: int) -> int:
 
 
 def read_frame(
-    spark: "SparkSession", parts: int, rows: Callable[[int], Batches], schema: pa.Schema
+    spark: "SparkSession",
+    items: Sequence[str],
+    rows: Callable[[str], Batches],
+    schema: pa.Schema,
 ) -> "DataFrame":
-    """A DataFrame of what `rows(part number)` yields."""
+    """A DataFrame of what `rows(item)` yields; each task is sent its own items alone."""
     from pyspark.sql.pandas.types import from_arrow_schema
 
     def read(batches: Batches) -> Batches:
         for batch in batches:
-            for number in batch.column(0).to_pylist():
-                yield from rows(number)
+            for item in batch.column(0).to_pylist():
+                yield from rows(item)
 
-    return spark.range(0, parts, 1, slices(spark, parts)).mapInArrow(
-        read, from_arrow_schema(schema)
+    given = spark.createDataFrame(pa.table({"item": pa.array(items, pa.string())}))
+    return given.repartition(slices(spark, len(items))).mapInArrow(read, from_arrow_schema(schema))
+
+
+def gathered(spark: "SparkSession", places: Sequence[Place], rows: "DataFrame") -> "DataFrame":
+    """Rows with `part` and `row` by part in order, each part's place ahead of them.
+
+    The tasks that follow thus know the parts that they work on, and a part without rows is there.
+    """
+    from pyspark.sql import functions as F
+
+    schema = {"part": pa.int64(), "row": pa.int64(), "place": pa.string()}
+    columns = ([p.number for p in places], [ANNOUNCED] * len(places), [p.told() for p in places])
+    announced = spark.createDataFrame(pa.table(columns, pa.schema(list(schema.items()))))
+    return (
+        rows.withColumn("place", F.lit(None).cast("string"))
+        .unionByName(announced, allowMissingColumns=True)
+        .repartition(slices(spark, len(places)), "part")
+        .sortWithinPartitions("part", *(n for n in ("row", "copy") if n in rows.columns))
     )
+
+
+def by_place(batches: Batches) -> Iterator[tuple[Place, pa.Table]]:
+    """Each part of `gathered` rows: its place, and its rows without the one that announced it."""
+    for _, run in itertools.groupby(runs(batches), key=lambda item: item[0]):
+        table = pa.Table.from_batches([batch for _, batch in run]).combine_chunks()
+        place = Place.restored(table.column("place")[0].as_py())
+        yield place, table.slice(1).drop_columns(["place"]).combine_chunks()
 
 
 def told(frame: "DataFrame", function: Callable[[Batches], Iterator[str]]) -> list[str]:

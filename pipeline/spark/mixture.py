@@ -14,14 +14,14 @@ import pyarrow.compute as pc
 from pipeline.export.lists import Manifest
 from pipeline.export.manifest import build_manifest, load_manifest, write_manifest
 from pipeline.export.shards import Shard, ShardWriter, cut_shards, mixture_schema, shard_of
-from pipeline.io.beside import Address, BesideReader, InForce
+from pipeline.io.beside import Address, BesideReader, InForce, Place
 from pipeline.io.digests import canonical_json, combined, text_key
 from pipeline.io.faults import fault
 from pipeline.io.store import open_store
-from pipeline.io.workspace import DocumentsPart, Workspace
+from pipeline.io.workspace import Workspace
 from pipeline.select.plan import Plan, Selection, Summary
 from pipeline.select.samplers import draws
-from pipeline.spark.frames import Batches, read_frame, runs, slices, told
+from pipeline.spark.frames import Batches, by_place, gathered, read_frame, runs, told
 from pipeline.spark.tasks import Progress, run_tasks
 
 if TYPE_CHECKING:
@@ -89,21 +89,19 @@ class MixtureFigures:
 
 @dataclass(frozen=True)
 class _Source:
-    """What the tasks of a selection read."""
+    """What every task of a selection knows."""
 
     workspace: str
-    parts: tuple[DocumentsPart, ...]
-    columns: tuple[Mapping[str, InForce], ...]
     plan: MixturePlan
 
-    def read(self, number: int, names: Sequence[str]) -> Iterator[tuple[int, int, pa.RecordBatch]]:
-        """Row group, its first row, and its columns."""
+    def read(self, place: Place, names: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """The first row of each row group, and its columns."""
         addresses = {name: self.plan.addresses[name] for name in names}
         start = 0
-        with BesideReader(self.workspace, self.parts[number], self.columns[number]) as reader:
+        with BesideReader(self.workspace, place.part, place.columns) as reader:
             for group in range(reader.groups):
                 batch = reader.read(group, addresses)
-                yield group, start, batch
+                yield start, batch
                 start += len(batch)
 
 
@@ -131,8 +129,7 @@ def make_mixture(
         there = store.read(manifest)
         if json.loads(store.read(record))["manifest"] == text_key(there.decode()):
             return MixtureFigures(plan.name, False, load_manifest(store, f"mixtures/{plan.name}"))
-    source = _source(workspace, plan)
-    with Selecting(session(), source, progress) as selecting:
+    with Selecting(session(), workspace, plan, progress) as selecting:
         outcome = selecting.plan()
         shards = selecting.write(outcome)
     built = _manifest(workspace, plan, outcome, shards)
@@ -150,7 +147,7 @@ def plan_mixture(
     progress: Progress,
 ) -> Manifest:
     """The manifest that the mixture would have, without shards; nothing is written."""
-    with Selecting(session(), _source(workspace, plan), progress) as selecting:
+    with Selecting(session(), workspace, plan, progress) as selecting:
         return _manifest(workspace, plan, selecting.plan(), [])
 
 
@@ -182,19 +179,22 @@ def _identity(workspace: Workspace, plan: MixturePlan) -> str:
     )
 
 
-def _source(workspace: Workspace, plan: MixturePlan) -> _Source:
-    parts = tuple(workspace.documents())
+def _places(workspace: Workspace, plan: MixturePlan) -> list[Place]:
+    """Every part with the columns that the mixture uses beside it."""
     names = {address.stage for address in plan.addresses.values() if address.stage}
     records = {name: workspace.stage(name) for name in names}
-    columns = tuple(
-        {
-            name: InForce(record.fingerprint, found.key, found.digest)
-            for name, record in records.items()
-            if record and (found := record.parts.get(part.part))
-        }
-        for part in parts
-    )
-    return _Source(workspace.store.root, parts, columns, plan)
+    return [
+        Place(
+            number,
+            part,
+            {
+                name: InForce(record.fingerprint, found.key, found.digest)
+                for name, record in records.items()
+                if record and (found := record.parts.get(part.part))
+            },
+        )
+        for number, part in enumerate(workspace.documents())
+    ]
 
 
 @dataclass(frozen=True)
@@ -208,8 +208,12 @@ class Outcome:
 class Selecting:
     """The eligible rows of one mixture, slim, kept by Spark while the plan is made."""
 
-    def __init__(self, spark: "SparkSession", source: _Source, progress: Progress) -> None:
-        self._spark, self._source, self._progress = spark, source, progress
+    def __init__(
+        self, spark: "SparkSession", workspace: Workspace, plan: MixturePlan, progress: Progress
+    ) -> None:
+        self._spark, self._progress = spark, progress
+        self._source = _Source(workspace.store.root, plan)
+        self._places = _places(workspace, plan)
         self._rows: DataFrame | None = None
 
     def __enter__(self) -> "Selecting":
@@ -244,17 +248,16 @@ class Selecting:
         """Documents and tokens left after each rule, summed over the parts."""
         source = self._source
 
-        def count(number: int) -> list[tuple[str, int, int]]:
+        def count(place: Place) -> list[tuple[str, int, int]]:
             total: list[tuple[str, int, int]] = []
-            for _, _, batch in source.read(number, source.plan.selection.columns):
+            for _, batch in source.read(place, source.plan.selection.columns):
                 _, left = source.plan.selection.prepare(batch)
                 total = _added(total, left)
             return total
 
-        sizes = [part.rows for part in source.parts]
-        numbers = list(range(len(source.parts)))
+        sizes = [place.part.rows for place in self._places]
         label = f"select {source.plan.name}"
-        counts = run_tasks(self._spark, label, count, numbers, sizes, self._progress)
+        counts = run_tasks(self._spark, label, count, self._places, sizes, self._progress)
         total: list[tuple[str, int, int]] = []
         for left in counts:
             total = _added(total, left)
@@ -264,12 +267,14 @@ class Selecting:
     def _eligible(self) -> "DataFrame":
         source = self._source
 
-        def rows(number: int) -> Iterator[pa.RecordBatch]:
-            for _, start, batch in source.read(number, source.plan.selection.columns):
+        def rows(item: str) -> Iterator[pa.RecordBatch]:
+            place = Place.restored(item)
+            for start, batch in source.read(place, source.plan.selection.columns):
                 prepared, _ = source.plan.selection.prepare(batch)
-                yield _slim(prepared, number, start)
+                yield _slim(prepared, place.number, start)
 
-        return read_frame(self._spark, len(source.parts), rows, _SLIM)
+        items = [place.told() for place in self._places]
+        return read_frame(self._spark, items, rows, _SLIM)
 
     def _summary(self, focus: Any) -> Summary:
         selection = self._source.plan.selection
@@ -343,11 +348,8 @@ class Selecting:
         source = self._source
         schema = mixture_schema(source.plan.written)
         carried = pa.schema([pa.field("shard", pa.int64()), pa.field("order", pa.int64()), *schema])
-        parts = slices(self._spark, len(source.parts))
-        fetched = (
-            kept.repartition(parts, "part")
-            .sortWithinPartitions("part", "row", "copy")
-            .mapInArrow(_fetch(source, boundaries, carried), from_arrow_schema(carried))
+        fetched = gathered(self._spark, self._places, kept).mapInArrow(
+            _fetch(source, boundaries, carried), from_arrow_schema(carried)
         )
         count = len(boundaries) + 1
         ordered = fetched.repartition(count, "shard").sortWithinPartitions(
@@ -417,9 +419,8 @@ def _fetch(
     names = [name for name in schema.names if name not in ("shard", "order", "copy", "n_tokens")]
 
     def fetch(batches: Batches) -> Batches:
-        for number, run in itertools.groupby(runs(batches), key=lambda item: item[0]):
-            wanted = pa.Table.from_batches([batch for _, batch in run]).combine_chunks()
-            for _, start, batch in source.read(int(str(number)), names):
+        for place, wanted in by_place(batches):
+            for start, batch in source.read(place, names) if len(wanted) else ():
                 rows = wanted.column("row").combine_chunks()
                 inside = pc.and_(pc.greater_equal(rows, start), pc.less(rows, start + len(batch)))
                 here = wanted.filter(inside).combine_chunks()

@@ -1,6 +1,5 @@
 """Relational stages: Spark over slim columns, whose results go back beside their documents."""
 
-import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.io.beside import Address, BesideReader, InForce
+from pipeline.io.beside import Address, BesideReader, Place
 from pipeline.io.digests import canonical_json
 from pipeline.io.parts import PartWriter, find_footer
 from pipeline.io.store import open_store
-from pipeline.io.workspace import ColumnsPart, DocumentsPart, columns_path
+from pipeline.io.workspace import ColumnsPart, columns_path
 from pipeline.select.expressions import compile_predicate
-from pipeline.spark.frames import Batches, read_frame, runs, slices, told
+from pipeline.spark.frames import Batches, by_place, gathered, read_frame, told
 from pipeline.stages.base import RelationalStage
 from pipeline.stages.columns_from import ColumnsFrom, table_batches, table_files
 from pipeline.stages.exact_dedup import ExactDedup
@@ -26,13 +25,11 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _ID = {"id": Address(None, "id")}
-_SENTINEL = -1
-"""The row number that announces a part, so that a part without rows is written all the same."""
 
 
 @dataclass(frozen=True)
 class RelationalWork:
-    """A relational stage as its tasks need it; `parts[i]` goes with `columns[i]` by stage."""
+    """A relational stage as its tasks need it."""
 
     workspace: str
     name: str
@@ -40,8 +37,6 @@ class RelationalWork:
     fingerprint: str
     key: str
     reads: Mapping[str, Address]
-    parts: tuple[DocumentsPart, ...]
-    columns: tuple[Mapping[str, InForce], ...]
     where: str | None = None
     where_reads: Mapping[str, Address] = field(default_factory=dict)
     where_fields: Mapping[str, pa.Field] = field(default_factory=dict)
@@ -55,45 +50,36 @@ def admitted(work: RelationalWork, reader: BesideReader, group: int) -> pa.Array
     return pc.fill_null(predicate.evaluate(reader.read(group, work.where_reads)), False)
 
 
-def _slim(spark: "SparkSession", work: RelationalWork, schema: pa.Schema) -> "DataFrame":
-    def rows(number: int) -> Iterator[pa.RecordBatch]:
+def _slim(
+    spark: "SparkSession", work: RelationalWork, places: Sequence[Place], schema: pa.Schema
+) -> "DataFrame":
+    def rows(item: str) -> Iterator[pa.RecordBatch]:
+        place = Place.restored(item)
         start = 0
-        with BesideReader(work.workspace, work.parts[number], work.columns[number]) as reader:
+        with BesideReader(work.workspace, place.part, place.columns) as reader:
             for group in range(reader.groups):
                 batch = reader.read(group, work.reads)
-                places = pa.array(range(start, start + len(batch)), pa.int64())
+                numbers = pa.array(range(start, start + len(batch)), pa.int64())
                 start += len(batch)
-                part = pa.array([number] * len(batch), pa.int64())
-                whole = pa.RecordBatch.from_arrays([part, places, *batch.columns], schema=schema)
+                part = pa.array([place.number] * len(batch), pa.int64())
+                whole = pa.RecordBatch.from_arrays([part, numbers, *batch.columns], schema=schema)
                 mask = admitted(work, reader, group)
                 yield whole if mask is None else whole.filter(mask)
 
-    return read_frame(spark, len(work.parts), rows, schema)
+    return read_frame(spark, [place.told() for place in places], rows, schema)
 
 
 def run_relational(
-    spark: "SparkSession", work: RelationalWork, fields: Mapping[str, pa.DataType]
+    spark: "SparkSession",
+    work: RelationalWork,
+    places: Sequence[Place],
+    fields: Mapping[str, pa.DataType],
 ) -> list[Measured]:
     """Relate the rows, then write each part's columns beside its documents."""
-    from pyspark.sql import functions as F
-    from pyspark.sql.pandas.types import from_arrow_schema
-
     addresses = [pa.field("part", pa.int64()), pa.field("row", pa.int64())]
     schema = pa.schema([*addresses, *(pa.field(n, fields[n]) for n in work.reads)])
-    related = RELATIONS[type(work.stage)](spark, work, _slim(spark, work, schema))
-    written = work.stage.schema()
-    wanted = from_arrow_schema(pa.schema([*addresses, *written]))
-    announced = spark.range(len(work.parts)).select(
-        F.col("id").alias("part"),
-        F.lit(_SENTINEL).cast("long").alias("row"),
-        *(F.lit(None).cast(wanted[name].dataType).alias(name) for name in written.names),
-    )
-    rows = (
-        related.select("part", "row", *written.names)
-        .unionByName(announced)
-        .repartition(slices(spark, len(work.parts)), "part")
-        .sortWithinPartitions("part", "row")
-    )
+    related = RELATIONS[type(work.stage)](spark, work, _slim(spark, work, places, schema))
+    rows = gathered(spark, places, related.select("part", "row", *work.stage.schema().names))
     return [_measured(json.loads(text)) for text in told(rows, _write_all(work))]
 
 
@@ -103,25 +89,23 @@ def _measured(outcome: dict[str, Any]) -> Measured:
 
 def _write_all(work: RelationalWork) -> Callable[[Batches], Iterator[str]]:
     def write(batches: Batches) -> Iterator[str]:
-        for number, pieces in itertools.groupby(runs(batches), key=lambda run: run[0]):
-            yield _write_part(work, int(str(number)), [piece for _, piece in pieces])
+        for place, found in by_place(batches):
+            yield _write_part(work, place, found)
 
     return write
 
 
-def _write_part(work: RelationalWork, number: int, pieces: Sequence[pa.RecordBatch]) -> str:
+def _write_part(work: RelationalWork, place: Place, found: pa.Table) -> str:
     """Write one part's columns: the related rows, the defaults elsewhere, null outside `where`."""
-    part = work.parts[number]
+    part = place.part
     store = open_store(work.workspace)
     path = columns_path(work.name, work.fingerprint, part.part, work.key)
     made = False
     footer = find_footer(store, path)
     if footer is None:
-        found = pa.Table.from_batches(pieces).combine_chunks()
-        found = found.filter(pc.greater_equal(found.column("row"), 0))
         schema = work.stage.schema()
         with (
-            BesideReader(work.workspace, part, work.columns[number]) as reader,
+            BesideReader(work.workspace, place.part, place.columns) as reader,
             PartWriter(store, path, schema) as writer,
         ):
             start = 0
@@ -198,13 +182,13 @@ def _columns_from(spark: "SparkSession", work: RelationalWork, rows: "DataFrame"
     files = table_files(stage.path)
     schema = pa.schema([pa.field("table_key", pa.string()), *stage.schema()])
 
-    def read(number: int) -> Iterator[pa.RecordBatch]:
-        for batch in table_batches(files[number], stage.key):
+    def read(file: str) -> Iterator[pa.RecordBatch]:
+        for batch in table_batches(file, stage.key):
             arrays = [batch.column(name) for name in (stage.key, *stage.columns)]
             cast = [a.cast(f.type) for a, f in zip(arrays, schema, strict=True)]
             yield pa.RecordBatch.from_arrays(cast, schema=schema)
 
-    table = read_frame(spark, len(files), read, schema).where("table_key is not null")
+    table = read_frame(spark, files, read, schema).where("table_key is not null")
     twice = table.groupBy("table_key").count().where("count > 1").limit(1).collect()
     if twice:
         raise WinnowError(

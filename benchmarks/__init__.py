@@ -1,0 +1,1 @@
+"""How memory and time grow with the size and the number of parts, measured."""

@@ -1,0 +1,78 @@
+"""Corpora of any size, made of the bundled sample's texts; the same bytes every time."""
+
+import contextlib
+import gzip
+import itertools
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
+
+import zstandard
+
+from benchmarks.runs import ROOT
+
+
+@lru_cache
+def sample_texts() -> tuple[str, ...]:
+    """The documents of the sample's library."""
+    with gzip.open(ROOT / "examples/sample/library.jsonl.gz", "rt", encoding="utf-8") as lines:
+        return tuple(json.loads(line)["text"] for line in lines)
+
+
+def endless_texts() -> Iterator[str]:
+    """The sample over and over, each document marked, so that only planted copies are equal."""
+    for turn in itertools.count():
+        for number, text in enumerate(sample_texts()):
+            # Every tenth document is there twice, far apart.
+            mark = turn // 2 if number % 10 == 0 else turn
+            yield f"{text}\n{mark}.{number}"
+
+
+def endless_rows() -> Iterator[str]:
+    """The sample's lines as documents of their own, over and over."""
+    lines = [line for text in sample_texts() for line in text.splitlines() if len(line) > 40]
+    for turn in itertools.count():
+        for number, line in enumerate(lines):
+            yield f"{line[:200]} {turn}.{number}"
+
+
+@contextlib.contextmanager
+def _written(path: Path) -> Iterator[BinaryIO]:
+    with path.open("wb") as file:
+        if path.suffix == ".zst":
+            with zstandard.ZstdCompressor(1).stream_writer(file) as stream:
+                yield stream
+        else:
+            yield file
+
+
+def write_documents(path: Path, texts: Iterator[str], size: int) -> int:
+    """A JSONL file of at least `size` bytes (before compression); how many documents it has."""
+    written = documents = 0
+    with _written(path) as file:
+        while written < size:
+            line = json.dumps({"text": next(texts)}, ensure_ascii=False).encode() + b"\n"
+            file.write(line)
+            written += len(line)
+            documents += 1
+    return documents
+
+
+def long_text(size: int) -> str:
+    """One text of about `size` bytes."""
+    texts = endless_texts()
+    pieces: list[str] = []
+    while size > 0:
+        pieces.append(next(texts))
+        size -= len(pieces[-1].encode()) + 1
+    return "\n".join(pieces)
+
+
+def write_line(path: Path, size: int) -> None:
+    """A JSONL file of an ordinary document and one with a text of about `size` bytes, if any."""
+    texts = [next(endless_texts()), *([long_text(size)] if size else [])]
+    with path.open("w", encoding="utf-8") as file:
+        for text in texts:
+            file.write(json.dumps({"text": text}, ensure_ascii=False) + "\n")

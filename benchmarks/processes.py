@@ -1,0 +1,98 @@
+"""The memory of a run's processes, sampled while it runs (Linux: /proc)."""
+
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+KINDS = ("driver", "jvm", "worker")
+"""The process that was started; Spark's Java process; the Python processes below that."""
+
+_INTERVAL = 0.1
+
+
+def _children() -> dict[int, list[int]]:
+    """The living processes by their parent."""
+    found: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            stat = Path("/proc", entry, "stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        parent = int(stat.rpartition(")")[2].split()[1])
+        found.setdefault(parent, []).append(int(entry))
+    return found
+
+
+def _below(process: int, kind: str, children: dict[int, list[int]]) -> Iterator[tuple[int, str]]:
+    yield process, kind
+    for child in children.get(process, ()):
+        if kind == "driver":
+            yield from _below(child, "jvm" if _is_java(child) else "other", children)
+        else:
+            yield from _below(child, "worker" if kind == "jvm" else kind, children)
+
+
+def _is_java(process: int) -> bool:
+    try:
+        words = Path("/proc", str(process), "cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return words[0].endswith(b"java") and b"org.apache.spark.deploy.SparkSubmit" in words
+
+
+def _peak(process: int) -> int:
+    """The most memory that the process has held so far, in bytes; 0 where it is gone."""
+    try:
+        for line in Path("/proc", str(process), "status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return 0
+
+
+@dataclass
+class Peaks:
+    """The largest resident set that any process of each kind had, in bytes."""
+
+    bytes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    workers: set[int] = field(default_factory=set)
+
+    def look(self, root: int) -> None:
+        """Take in what the processes below `root` hold now and have held at most."""
+        for process, kind in _below(root, "driver", _children()):
+            if kind in self.bytes:
+                self.bytes[kind] = max(self.bytes[kind], _peak(process))
+            if kind == "worker":
+                self.workers.add(process)
+
+    def mb(self, kind: str) -> float:
+        """In megabytes."""
+        return round(self.bytes[kind] / 1e6)
+
+
+class Watch:
+    """Samples the processes below one until the block ends."""
+
+    def __init__(self, root: int) -> None:
+        self.peaks = Peaks()
+        self._root = root
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+
+    def __enter__(self) -> "Watch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop sampling."""
+        self._stop.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        while not self._stop.wait(_INTERVAL):
+            self.peaks.look(self._root)
