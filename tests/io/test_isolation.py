@@ -37,7 +37,9 @@ def trap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def unit(folder: Path, words: Sequence[str]) -> Unit:
     path = folder / "x.trap"
     path.write_text("".join(f"{word}\n" for word in words))
-    return Unit(InputFile("s", path.name, str(path), path.stat().st_size, "1", "trap"), 0, -1)
+    stat = path.stat()
+    stamp = str(stat.st_mtime_ns)
+    return Unit(InputFile("s", path.name, str(path), stat.st_size, stamp, "trap"), 0, -1)
 
 
 def isolated(folder: Path, *words: str, skip: int = 0) -> list[Outcome]:
