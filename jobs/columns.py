@@ -10,9 +10,8 @@ from jobs.settings import nearest
 from pipeline.io.beside import Address, BesideReader, InForce
 from pipeline.io.store import open_store
 from pipeline.io.workspace import DocumentsPart, StageRecord, Workspace, columns_path
+from pipeline.spark.halves import MAP_HALF
 from schemas.errors import ConfigurationError
-
-MAP_HALF = ".map"
 
 
 @dataclass

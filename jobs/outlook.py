@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.io.generations import IngestOptions, new_inputs
 from pipeline.io.inputs import InputFile
 from pipeline.io.workspace import Workspace
-from pipeline.spark.engine import PlannedStage
+from pipeline.spark.halves import PlannedStage
 from pipeline.stages.fingerprint import fingerprint
 
 
@@ -38,6 +38,6 @@ def outlook(
 
 
 def _matches(found: str, stage: PlannedStage) -> bool:
-    from pipeline.spark.engine import stage_fingerprint
+    from pipeline.spark.halves import stage_fingerprint
 
     return found in (fingerprint(stage.stage), stage_fingerprint(stage.stage))

@@ -5,13 +5,13 @@ from typing import cast
 
 from jobs.binding import BoundMixture
 from jobs.configuration import BoundConfiguration
+from pipeline.export.mixture_plan import MixturePlan
 from pipeline.io.beside import Address
 from pipeline.io.generations import IngestOptions
 from pipeline.io.records import ReadOptions
 from pipeline.select.plan import Selection
 from pipeline.select.samplers import Sampler
-from pipeline.spark.engine import PlannedStage
-from pipeline.spark.mixture import MixturePlan
+from pipeline.spark.halves import PlannedStage
 from pipeline.stages.fingerprint import digest_of
 from schemas.errors import ConfigurationError
 

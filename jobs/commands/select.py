@@ -49,7 +49,7 @@ def _chosen(bound: BoundConfiguration, name: str | None) -> list[BoundMixture]:
 
 
 def _check_measured(bound: BoundConfiguration, workspace: Workspace) -> None:
-    from pipeline.spark.engine import stage_fingerprint
+    from pipeline.spark.halves import stage_fingerprint
 
     parts = {part.part for part in workspace.documents()}
     for stage in bound.stages:

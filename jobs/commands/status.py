@@ -98,7 +98,7 @@ def describe(workspace: Workspace, stale: dict[str, str]) -> dict[str, Any]:
 
 def _stale(bound: "Any", workspace: Workspace) -> dict[str, str]:
     """What of the configuration's stages is not in force, and why."""
-    from pipeline.spark.engine import stage_fingerprint
+    from pipeline.spark.halves import stage_fingerprint
 
     parts = {part.part for part in workspace.documents()}
     found = {}

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.export.lists import LONGEST, Manifest, list_files, restore, spill
+from pipeline.export.mixture_plan import MixturePlan
 from pipeline.export.shards import Shard
 from pipeline.io.digests import canonical_json
 from pipeline.io.faults import fault
@@ -26,19 +27,14 @@ def mixture_digest(shards: Sequence[Mapping[str, Any]], plan: Mapping[str, Any])
 
 def build_manifest(
     workspace: Workspace,
-    stages: Sequence[str],
-    name: str,
-    config: Mapping[str, Any],
-    seed: int,
-    tokenizer: Mapping[str, str] | None,
-    rules: Sequence[tuple[str, int, int | None]],
+    mixture: MixturePlan,
     plan: Plan,
-    tokens_column: str | None,
+    rules: Sequence[tuple[str, int, int | None]],
     shards: Sequence[Shard],
 ) -> Manifest:
     """The manifest: the same for the same set of documents, however they were ingested."""
     inputs = _inputs(workspace.generations())
-    records = [record for stage in stages if (record := workspace.stage(stage))]
+    records = [record for stage in mixture.stages if (record := workspace.stage(stage))]
     funnel = [
         {"step": "records", "documents": sum(item["records"] for item in inputs), "tokens": None},
         {
@@ -59,21 +55,21 @@ def build_manifest(
     ]
     funnel += [{"step": rule, "documents": n, "tokens": tokens} for rule, n, tokens in rules]
     told = [shard.to_json() for shard in shards]
-    selection = {**plan.to_json(), "tokens_column": tokens_column}
+    selection = {**plan.to_json(), "tokens_column": mixture.tokens_column}
     documents = sum(shard.rows for shard in shards)
     unique = sum(min(cut.achieved_documents, cut.available_documents) for cut in plan.strata)
     return {
         "schema_version": SCHEMA_VERSION,
-        "name": name,
+        "name": mixture.name,
         "created_with": {p: importlib.metadata.version(p) for p in ("winnow-curation", "pyarrow")},
-        "config": dict(config),
-        "seed": seed,
+        "config": dict(mixture.config),
+        "seed": mixture.seed,
         "inputs": inputs,
         "funnel": funnel,
         "strata": selection["strata"],
         "selection": selection,
         "fingerprints": {record.stage: record.fingerprint for record in records},
-        "tokenizer": dict(tokenizer) if tokenizer else None,
+        "tokenizer": dict(mixture.tokenizer) if mixture.tokenizer else None,
         "splits": {"train": {"shards": [shard.path for shard in shards]}},
         "contamination": "not checked",
         "shards": told,

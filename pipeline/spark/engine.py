@@ -1,40 +1,24 @@
 """The engine: what has to be done, in which order, on which parts; a stage knows nothing of it."""
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
-from pipeline.io.beside import Address, InForce, Place
-from pipeline.io.digests import combined, text_key
+from pipeline.io.beside import InForce, Place
+from pipeline.io.digests import combined
 from pipeline.io.workspace import ColumnsPart, DocumentsPart, Workspace, part_key
-from pipeline.spark.tasks import Progress, run_tasks
+from pipeline.spark.halves import MAP_HALF, PlannedStage, StageHalf, halves
+from pipeline.spark.tasks import Progress, explained, run_tasks
 from pipeline.stages.base import MapStage, RelationalStage, Stage
-from pipeline.stages.fingerprint import fingerprint
 from pipeline.stages.sweep import MapWork, Measured, SweepTask, expected_key, sweep
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from pipeline.spark.relational import RelationalWork
-
-MAP_HALF = ".map"
-"""Ends the name under which the map half of a relational stage is kept."""
-
-
-@dataclass(frozen=True)
-class PlannedStage:
-    """A stage of the configuration, with the place and type of every column that it can see."""
-
-    name: str
-    stage: Stage
-    where: str | None = None
-    where_columns: tuple[str, ...] = ()
-    addresses: Mapping[str, Address] = field(default_factory=dict)
-    fields: Mapping[str, pa.Field] = field(default_factory=dict)
 
 
 @dataclass
@@ -54,25 +38,6 @@ class StageFigures:
     seconds: float = 0.0
 
 
-@dataclass
-class _Stage:
-    """A stage, or half of one, as the engine handles it."""
-
-    name: str
-    stage: Stage
-    fingerprint: str
-    reads: dict[str, Address]
-    where: str | None
-    where_reads: dict[str, Address]
-    where_fields: dict[str, pa.Field]
-    fields: dict[str, pa.DataType]
-
-    @property
-    def needs(self) -> set[str]:
-        """The stages whose columns it reads."""
-        return {a.stage for a in (*self.reads.values(), *self.where_reads.values()) if a.stage}
-
-
 class Engine:
     """Brings the stages of a workspace up to date; Spark starts with the first task."""
 
@@ -89,7 +54,7 @@ class Engine:
     def run(self, stages: Sequence[PlannedStage]) -> list[StageFigures]:
         """Measure what is missing; the figures of each stage, in order."""
         self._parts = self._workspace.documents()
-        pending = [half for planned in stages for half in _halves(planned)]
+        pending = [half for planned in stages for half in halves(planned)]
         figures = {stage.name: StageFigures(stage.name) for stage in pending}
         while pending:
             ready = self._ready(pending)
@@ -107,7 +72,7 @@ class Engine:
                 figures[planned.name].seconds += half.seconds
         return list(figures.values())
 
-    def _ready(self, pending: Sequence[_Stage]) -> list[_Stage]:
+    def _ready(self, pending: Sequence[StageHalf]) -> list[StageHalf]:
         """Every map stage that can go in the next sweep; or else the next relational stage."""
         known = set(self._in_force)
         found = []
@@ -122,8 +87,8 @@ class Engine:
     def _digests(self, part: DocumentsPart) -> dict[str, str]:
         return {name: parts[part.part].digest for name, parts in self._in_force.items()}
 
-    def _sweep(self, stages: Sequence[_Stage], figures: Mapping[str, StageFigures]) -> None:
-        works = tuple(_map_work(stage) for stage in stages)
+    def _sweep(self, stages: Sequence[StageHalf], figures: Mapping[str, StageFigures]) -> None:
+        works = tuple(stage.work() for stage in stages)
         self._prints.update((stage.name, stage.fingerprint) for stage in stages)
         measured: dict[str, dict[str, ColumnsPart]] = {stage.name: {} for stage in stages}
         earlier = {s.name: self._workspace.earlier_parts(s.name, s.fingerprint) for s in stages}
@@ -179,7 +144,7 @@ class Engine:
         found = run_tasks(self._session(), label, measure, tasks, sizes, self._progress)
         return [outcome for outcomes in found for outcome in outcomes]
 
-    def _relate(self, stage: _Stage, figures: StageFigures) -> None:
+    def _relate(self, stage: StageHalf, figures: StageFigures) -> None:
         inputs = combined(
             [stage.where or "", *(part.ids for part in self._parts)]
             + [self._in_force[n][p.part].digest for n in sorted(stage.needs) for p in self._parts]
@@ -196,12 +161,14 @@ class Engine:
             from pipeline.spark.relational import run_relational
 
             work, places = self._relational_work(stage, key), self._places(stage)
-            for outcome in run_relational(self._session(), work, places, stage.fields):
+            with explained(f"stage {stage.name}"):
+                outcomes = run_relational(self._session(), work, places, stage.fields)
+            for outcome in outcomes:
                 found[outcome.part.part] = outcome.part
                 _count(figures, outcome)
         self._commit(stage, found, figures)
 
-    def _relational_work(self, stage: _Stage, key: str) -> "RelationalWork":
+    def _relational_work(self, stage: StageHalf, key: str) -> "RelationalWork":
         from pipeline.spark.relational import RelationalWork
 
         assert isinstance(stage.stage, RelationalStage)
@@ -217,7 +184,7 @@ class Engine:
             stage.where_fields,
         )
 
-    def _places(self, stage: _Stage) -> list[Place]:
+    def _places(self, stage: StageHalf) -> list[Place]:
         """Every part with the columns that the stage reads beside it."""
         needs = sorted(stage.needs)
         return [
@@ -235,7 +202,7 @@ class Engine:
 
     def _commit(
         self,
-        stage: _Stage,
+        stage: StageHalf,
         parts: Mapping[str, ColumnsPart],
         figures: StageFigures,
     ) -> None:
@@ -264,21 +231,10 @@ class Engine:
         figures.skipped, figures.failed = totals["skipped"], totals["failed"]
         figures.parts_found = len(self._parts) - figures.parts_made
 
-    def columns_in_force(self) -> dict[str, dict[str, InForce]]:
-        """By stage and part, what the run left in force."""
-        return {
-            name: {n: InForce(self._prints[name], p.key, p.digest) for n, p in parts.items()}
-            for name, parts in self._in_force.items()
-        }
-
 
 def account(stage: Stage, parts: Sequence[ColumnsPart]) -> dict[str, int]:
     """Documents = measured + skipped + failed, over the parts of a stage."""
-    import json
-
     rows = sum(part.rows for part in parts)
-    if not isinstance(stage, MapStage):
-        return {"documents": rows, "measured": rows, "skipped": 0, "failed": 0}
     statuses: Counter[str] = Counter()
     for part in parts:
         statuses.update(json.loads(part.statistics)["status"])
@@ -293,59 +249,3 @@ def _count(figures: StageFigures, outcome: Measured) -> None:
     figures.computed += outcome.computed
     figures.kept += outcome.kept
     figures.parts_made += outcome.made
-
-
-def stage_fingerprint(stage: Stage) -> str:
-    """A stage's fingerprint, with that of its map half."""
-    half = stage.map_half() if isinstance(stage, RelationalStage) else None
-    own = fingerprint(stage)
-    return own if half is None else text_key(own, fingerprint(half))[:16]
-
-
-def _halves(planned: PlannedStage) -> list[_Stage]:
-    """The stage as the engine handles it; a relational one after its map half."""
-    where_reads = {name: planned.addresses[name] for name in planned.where_columns}
-    where_fields = {name: planned.fields[name] for name in planned.where_columns}
-    reads = {name: planned.addresses[name] for name in planned.stage.reads}
-    fields = {name: planned.fields[name].type for name in planned.stage.reads}
-    whole = _Stage(
-        planned.name,
-        planned.stage,
-        fingerprint(planned.stage),
-        reads,
-        planned.where,
-        where_reads,
-        where_fields,
-        fields,
-    )
-    if not isinstance(planned.stage, RelationalStage):
-        return [whole]
-    half = planned.stage.map_half()
-    if half is None:
-        return [whole]
-    name = planned.name + MAP_HALF
-    for item in half.schema():
-        reads[item.name], fields[item.name] = Address(name, item.name), item.type
-    whole.fingerprint = stage_fingerprint(planned.stage)
-    first = replace(
-        whole,
-        name=name,
-        stage=half,
-        fingerprint=fingerprint(half),
-        reads={column: planned.addresses[column] for column in half.reads},
-        fields={column: planned.fields[column].type for column in half.reads},
-    )
-    return [first, whole]
-
-
-def _map_work(stage: _Stage) -> MapWork:
-    assert isinstance(stage.stage, MapStage)
-    return MapWork(
-        stage.name,
-        stage.stage,
-        stage.fingerprint,
-        stage.reads,
-        stage.where,
-        stage.where_reads,
-        stage.where_fields,
-    )

@@ -1,6 +1,7 @@
 """Relational stages: Spark over slim columns, whose results go back beside their documents."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -109,11 +110,15 @@ def _write_part(work: RelationalWork, place: Place, found: pa.Table) -> str:
             PartWriter(store, path, schema) as writer,
         ):
             start = 0
+            statuses = Counter({"ok": 0, "skipped": 0})
             for group in range(reader.groups):
-                batch = _complete(work, reader, group, found, start)
+                inside = admitted(work, reader, group)
+                batch = _complete(work, reader, group, inside, found, start)
                 writer.write(batch, reader.read(group, _ID).column(0))
                 start += len(batch)
-            footer, made = writer.commit({"related": len(found)}, "relational.part")
+                measured = len(batch) if inside is None else pc.sum(inside).as_py() or 0
+                statuses.update(ok=measured, skipped=len(batch) - measured)
+            footer, made = writer.commit({"status": dict(statuses)}, "relational.part")
     statistics = canonical_json(footer.statistics)
     column = ColumnsPart(part.part, work.key, footer.rows, footer.bytes, footer.digest, statistics)
     fields = {name: getattr(column, name) for name in ColumnsPart.__slots__}
@@ -128,9 +133,14 @@ def _write_part(work: RelationalWork, place: Place, found: pa.Table) -> str:
 
 
 def _complete(
-    work: RelationalWork, reader: BesideReader, group: int, found: pa.Table, start: int
+    work: RelationalWork,
+    reader: BesideReader,
+    group: int,
+    inside: pa.Array | None,
+    found: pa.Table,
+    start: int,
 ) -> pa.RecordBatch:
-    """The columns of one row group."""
+    """The columns of one row group, of which `inside` are related; None for all."""
     rows = reader.rows(group)
     here = found.filter(
         pc.and_(
@@ -138,7 +148,6 @@ def _complete(
         )
     ).combine_chunks()
     mask = pc.is_in(pa.array(range(start, start + rows), pa.int64()), value_set=_flat(here, "row"))
-    inside = admitted(work, reader, group)
     arrays = []
     for item in work.stage.schema():
         column = pa.nulls(rows, item.type)

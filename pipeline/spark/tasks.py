@@ -1,5 +1,6 @@
 """Work by the task on Spark: each commits what it makes, the driver hears of it."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -80,9 +81,8 @@ def run_tasks(
     )
     watch.start()
     try:
-        parts = context.parallelize(bundles, len(bundles)).map(run).collect()
-    except Exception as error:
-        raise WinnowError(f"{label}: {reason(error)}") from error
+        with explained(label):
+            parts = context.parallelize(bundles, len(bundles)).map(run).collect()
     finally:
         stop.set()
         watch.join()
@@ -112,11 +112,27 @@ def _bundles(
     return bundles
 
 
+@contextlib.contextmanager
+def explained(label: str) -> Iterator[None]:
+    """Tell of an error of Spark's, or of one of its workers, in one line."""
+    try:
+        yield
+    except (WinnowError, AssertionError):
+        raise
+    except Exception as error:
+        raise WinnowError(f"{label}: {reason(error)}") from error
+
+
 def reason(error: BaseException) -> str:
-    """The last line of a Python worker's error, or the first of Spark's own."""
+    """The last line of a Python worker's error, or else the innermost cause that Spark names."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = list(_python_errors(lines))
-    return told[-1] if told else (lines[0] if lines else type(error).__name__)
+    if told := list(_python_errors(lines)):
+        return told[-1]
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    failures = [line.partition("most recent failure: ")[2] for line in lines]
+    thrown = [line.removeprefix(": ") for line in lines if line.startswith(": ")]
+    told = [*lines[:1], *thrown, *filter(None, failures), *causes]
+    return told[-1] if told else type(error).__name__
 
 
 def _python_errors(lines: Sequence[str]) -> Iterator[str]:
@@ -128,6 +144,3 @@ def _python_errors(lines: Sequence[str]) -> Iterator[str]:
             inside = False
         elif inside and ": " in line and not line.startswith(("File ", "^")):
             yield line.partition("WinnowError: ")[2] or line
-
-
-__all__ = ["Progress", "Silent", "reason", "run_tasks"]
