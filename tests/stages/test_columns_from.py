@@ -27,8 +27,11 @@ def write(folder: Path, name: str) -> str:
                 f"{row['id']},{row['score']},{row['label']}\n" for row in ROWS
             )
         content = text.encode()
-        pack = {".gz": gzip.compress, ".bz2": bz2.compress}.get(path.suffix, bytes)
-        path.write_bytes(pack(content))
+        if path.suffix == ".gz":
+            content = gzip.compress(content)
+        elif path.suffix == ".bz2":
+            content = bz2.compress(content)
+        path.write_bytes(content)
     return str(path)
 
 
