@@ -15,7 +15,8 @@ from jobs.parameters import bind
 from jobs.samplers import sampler_class
 from pipeline.export.manifest import load_manifest
 from pipeline.io.workspace import DocumentsPart
-from pipeline.select.plan import Plan, Selection, place_key, stratum_label
+from pipeline.select.bins import Plan, place_key
+from pipeline.select.plan import Selection, stratum_label
 from schemas.errors import ConfigurationError
 
 

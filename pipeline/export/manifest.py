@@ -15,7 +15,8 @@ from pipeline.io.digests import canonical_json
 from pipeline.io.faults import fault
 from pipeline.io.store import Store
 from pipeline.io.workspace import Workspace
-from pipeline.select.plan import Plan, stratum_label
+from pipeline.select.bins import Plan
+from pipeline.select.plan import stratum_label
 from schemas.manifest import SCHEMA_VERSION
 
 

@@ -1,25 +1,20 @@
 """Expressions over columns: SQL's syntax, typed before any work, evaluated by pyarrow.compute."""
 
-import difflib
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from functools import cached_property
 
 import pyarrow as pa
 
-from schemas.errors import ConfigurationError
-from schemas.tables import VALUES
+from pipeline.select.compiler import Catalogue, Compiler, ExpressionError, Node, parse
 
-if TYPE_CHECKING:
-    from sqlglot import exp
-
-Evaluate = Callable[[pa.RecordBatch], "pa.Array | pa.Scalar"]
-Catalogue = Mapping[str, pa.Field]
-
-
-class ExpressionError(ConfigurationError):
-    """An expression that can't be compiled: what is wrong, and where."""
+__all__ = [
+    "Catalogue",
+    "Expression",
+    "ExpressionError",
+    "compile_expression",
+    "compile_predicate",
+]
 
 
 @dataclass(frozen=True)
@@ -35,26 +30,34 @@ class Expression:
         """The value for each row; null where SQL says null, never NaN."""
         import pyarrow.compute as pc
 
-        node = _Compiler(self.text, self.fields).compile()
-        value = node.evaluate(batch)
+        value = self._node.evaluate(batch)
         if isinstance(value, pa.Scalar):
             return pa.array([value.as_py()] * len(batch), self.type)
         if pa.types.is_floating(value.type):
             return pc.if_else(pc.is_finite(value), value, pa.scalar(None, value.type))
         return value
 
+    @cached_property
+    def _node(self) -> Node:
+        return Compiler(self.text, self.fields).compile()
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        """Pickled as it was written: what it was compiled to stays here."""
+        return type(self), (self.text, self.type, self.columns, dict(self.fields))
+
+    @cached_property
     def terms(self) -> tuple["Expression", ...]:
         """The terms that a top-level `and` joins, in written order."""
         from sqlglot import exp
 
-        tree = _parse(self.text).unnest()
+        tree = parse(self.text).unnest()
         found = list(tree.flatten()) if isinstance(tree, exp.And) else [tree]
         return tuple(compile_expression(term.sql(), self.fields) for term in found)
 
 
 def compile_expression(text: str, catalogue: Catalogue) -> Expression:
     """Parse and type an expression; ExpressionError names what is wrong and where."""
-    compiler = _Compiler(text, catalogue)
+    compiler = Compiler(text, catalogue)
     node = compiler.compile()
     used = tuple(dict.fromkeys(compiler.used))
     fields = {name: catalogue[name] for name in used}
@@ -67,256 +70,3 @@ def compile_predicate(text: str, catalogue: Catalogue) -> Expression:
     if not pa.types.is_boolean(expression.type):
         raise ExpressionError(f"should be true or false, but is {expression.type}: {text}")
     return expression
-
-
-@dataclass(frozen=True)
-class _Node:
-    type: pa.DataType
-    evaluate: Evaluate
-    column: str | None = None
-    literal: object = None
-
-
-def _parse(text: str) -> "exp.Expression":
-    import sqlglot
-    from sqlglot.errors import SqlglotError
-
-    try:
-        tree = sqlglot.parse_one(text)
-    except SqlglotError as error:
-        told = getattr(error, "errors", None) or [{}]
-        line, column = told[0].get("line") or 1, told[0].get("col") or 1
-        what = told[0].get("description") or str(error).splitlines()[0]
-        raise ExpressionError(_located(text, line, column, f"syntax error: {what}")) from None
-    return cast("exp.Expression", tree)
-
-
-def _located(text: str, line: int, column: int, message: str) -> str:
-    lines = text.splitlines() or [""]
-    shown = lines[min(line, len(lines)) - 1]
-    return f"{message}, at line {line}, column {column}: {shown}"
-
-
-def _nearest(name: str, names: "list[str]") -> str:
-    close = difflib.get_close_matches(name, names, 1, 0.5)
-    return f"; did you mean '{close[0]}'?" if close else ""
-
-
-class _Compiler:
-    """Turns a tree into functions over batches, and complains with a position."""
-
-    def __init__(self, text: str, catalogue: Catalogue) -> None:
-        self._text, self._catalogue = text, catalogue
-        self.used: list[str] = []
-
-    def compile(self) -> _Node:
-        return self._node(_parse(self._text))
-
-    def _wrong(self, tree: "exp.Expression", message: str) -> ExpressionError:
-        place = next((n.meta for n in tree.walk() if "line" in n.meta), {"line": 1, "col": 1})
-        start = place["col"] - (place.get("end", 0) - place.get("start", 0))
-        return ExpressionError(_located(self._text, place["line"], max(1, start), message))
-
-    def _node(self, tree: "exp.Expression") -> _Node:
-        from sqlglot import exp
-
-        handlers: dict[type[exp.Expression], Callable[[exp.Expression], _Node]] = {
-            exp.Paren: lambda t: self._node(t.this),
-            exp.Column: self._column,
-            exp.Literal: self._literal,
-            exp.Boolean: lambda t: _constant(bool(t.this), pa.bool_()),
-            exp.Null: lambda t: _constant(None, pa.null()),
-            exp.Not: self._not,
-            exp.Neg: self._negative,
-            exp.In: self._in,
-            exp.Is: self._is,
-            exp.Between: self._between,
-        }
-        handlers |= dict.fromkeys((exp.And, exp.Or), self._logic)
-        handlers |= dict.fromkeys(
-            (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE), self._compare
-        )
-        handlers |= dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod), self._arithmetic)
-        handler = handlers.get(type(tree))
-        if handler is None:
-            raise self._wrong(tree, f"'{tree.sql()[:60]}' is not supported in an expression")
-        return handler(tree)
-
-    def _column(self, tree: "exp.Expression") -> _Node:
-        name = ".".join(part.name for part in tree.parts)  # type: ignore[attr-defined]
-        found = self._catalogue.get(name)
-        if found is None:
-            near = _nearest(name, list(self._catalogue))
-            raise self._wrong(tree, f"no column {name}{near}")
-        self.used.append(name)
-
-        def value(batch: pa.RecordBatch) -> pa.Array:
-            import pyarrow.compute as pc
-
-            column = batch.column(name)
-            column = column.cast(found.type) if column.type != found.type else column
-            if pa.types.is_floating(column.type):
-                return pc.if_else(pc.is_finite(column), column, pa.scalar(None, column.type))
-            return column
-
-        return _Node(found.type, value, column=name)
-
-    def _literal(self, tree: "exp.Expression") -> _Node:
-        from sqlglot import exp
-
-        assert isinstance(tree, exp.Literal)
-        if tree.is_string:
-            return _constant(tree.this, pa.string())
-        whole = tree.this.isdigit() and int(tree.this) < 2**63
-        return _constant(
-            int(tree.this) if whole else float(tree.this), pa.int64() if whole else pa.float64()
-        )
-
-    def _boolean(self, tree: "exp.Expression") -> _Node:
-        node = self._node(tree)
-        if not (pa.types.is_boolean(node.type) or pa.types.is_null(node.type)):
-            raise self._wrong(tree, f"'{tree.sql()}' should be true or false, but is {node.type}")
-        return node
-
-    def _number(self, tree: "exp.Expression") -> _Node:
-        node = self._node(tree)
-        if not (_numeric(node.type) or pa.types.is_null(node.type)):
-            raise self._wrong(tree, f"'{tree.sql()}' should be a number, but is {node.type}")
-        return node
-
-    def _logic(self, tree: "exp.Expression") -> _Node:
-        from sqlglot import exp
-
-        name = "and_kleene" if isinstance(tree, exp.And) else "or_kleene"
-        left, right = self._boolean(tree.left), self._boolean(tree.right)  # type: ignore[attr-defined]
-        return _call(pa.bool_(), name, _as(left, pa.bool_()), _as(right, pa.bool_()))
-
-    def _not(self, tree: "exp.Expression") -> _Node:
-        return _call(pa.bool_(), "invert", _as(self._boolean(tree.this), pa.bool_()))
-
-    def _negative(self, tree: "exp.Expression") -> _Node:
-        node = self._number(tree.this)
-        return _call(node.type, "negate", node)
-
-    def _compare(self, tree: "exp.Expression") -> _Node:
-        names = {"EQ": "equal", "NEQ": "not_equal", "LT": "less", "LTE": "less_equal"}
-        names |= {"GT": "greater", "GTE": "greater_equal"}
-        left, right = self._node(tree.left), self._node(tree.right)  # type: ignore[attr-defined]
-        left, right = self._pair(tree, left, right)
-        return _call(pa.bool_(), names[type(tree).__name__], left, right)
-
-    def _pair(self, tree: "exp.Expression", left: _Node, right: _Node) -> tuple[_Node, _Node]:
-        """Both sides in one type; a literal outside a column's closed set is refused."""
-        for one, other in ((left, right), (right, left)):
-            if one.column is not None and isinstance(other.literal, str):
-                self._check_value(tree, one.column, other.literal)
-            if pa.types.is_timestamp(one.type) and isinstance(other.literal, str):
-                try:
-                    moment = pa.scalar(other.literal).cast(pa.timestamp("us")).cast(pa.int64())
-                except pa.ArrowInvalid:
-                    raise self._wrong(tree, f"'{other.literal}' is no date") from None
-                same = _constant(pa.scalar(moment.as_py(), one.type).as_py(), one.type)
-                return (left, same) if other is right else (same, right)
-        kinds = (left.type, right.type)
-        if any(pa.types.is_null(kind) for kind in kinds):
-            kind = kinds[0] if pa.types.is_null(kinds[1]) else kinds[1]
-            return _as(left, kind), _as(right, kind)
-        if all(map(_numeric, kinds)) or kinds[0] == kinds[1]:
-            return left, right
-        raise self._wrong(tree, f"'{tree.sql()}' compares {kinds[0]} with {kinds[1]}")
-
-    def _check_value(self, tree: "exp.Expression", column: str, value: str) -> None:
-        told = (self._catalogue[column].metadata or {}).get(VALUES)
-        known = json.loads(told) if told else None
-        if known is not None and value not in known:
-            few = f" ({', '.join(known)})" if len(known) <= 12 else ""
-            near = _nearest(value, known) or few
-            raise self._wrong(tree, f"'{value}' is no value of {column}{near}")
-
-    def _in(self, tree: "exp.Expression") -> _Node:
-        if not tree.expressions:
-            raise self._wrong(tree, "`in` needs a list of values")
-        tested = self._node(tree.this)
-        result: _Node | None = None
-        for item in tree.expressions:
-            left, right = self._pair(tree, tested, self._node(item))
-            equal = _call(pa.bool_(), "equal", left, right)
-            result = equal if result is None else _call(pa.bool_(), "or_kleene", result, equal)
-        assert result is not None
-        return result
-
-    def _is(self, tree: "exp.Expression") -> _Node:
-        from sqlglot import exp
-
-        node = self._node(tree.this)
-        if isinstance(tree.expression, exp.Null):
-            return _call(pa.bool_(), "is_null", node)
-        if isinstance(tree.expression, exp.Boolean):
-            self._boolean(tree.this)
-            wanted = _constant(bool(tree.expression.this), pa.bool_())
-            equal = _call(pa.bool_(), "equal", _as(node, pa.bool_()), wanted)
-            return _call(pa.bool_(), "coalesce", equal, _constant(False, pa.bool_()))
-        raise self._wrong(tree, "`is` goes with null, true or false")
-
-    def _between(self, tree: "exp.Expression") -> _Node:
-        tested = self._node(tree.this)
-        low = self._pair(tree, tested, self._node(tree.args["low"]))
-        high = self._pair(tree, tested, self._node(tree.args["high"]))
-        above = _call(pa.bool_(), "greater_equal", *low)
-        return _call(pa.bool_(), "and_kleene", above, _call(pa.bool_(), "less_equal", *high))
-
-    def _arithmetic(self, tree: "exp.Expression") -> _Node:
-        from sqlglot import exp
-
-        # Numbers are added as doubles: integers that overflow would be an error, or wrong.
-        left = _as(self._number(tree.left), pa.float64())  # type: ignore[attr-defined]
-        right = _as(self._number(tree.right), pa.float64())  # type: ignore[attr-defined]
-        names = {"Add": "add", "Sub": "subtract", "Mul": "multiply", "Div": "divide"}
-        if isinstance(tree, exp.Mod):
-            return _Node(pa.float64(), lambda b: _remainder(left.evaluate(b), right.evaluate(b), b))
-        node = _call(pa.float64(), names[type(tree).__name__], left, right)
-        return _Node(pa.float64(), lambda b: _finite(node.evaluate(b)))
-
-
-def _numeric(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
-
-
-def _constant(value: object, kind: pa.DataType) -> _Node:
-    return _Node(kind, lambda _: pa.scalar(value, kind), literal=value)
-
-
-def _as(node: _Node, kind: pa.DataType) -> _Node:
-    if node.type == kind:
-        return node
-    return _Node(kind, lambda b: node.evaluate(b).cast(kind), node.column, node.literal)
-
-
-def _call(kind: pa.DataType, name: str, *nodes: _Node) -> _Node:
-    def evaluate(batch: pa.RecordBatch) -> "pa.Array | pa.Scalar":
-        import pyarrow.compute as pc
-
-        return pc.call_function(name, [node.evaluate(batch) for node in nodes])
-
-    return _Node(kind, evaluate)
-
-
-def _finite(value: "pa.Array | pa.Scalar") -> "pa.Array | pa.Scalar":
-    import pyarrow.compute as pc
-
-    return pc.if_else(pc.is_finite(value), value, pa.scalar(None, pa.float64()))
-
-
-def _remainder(
-    left: "pa.Array | pa.Scalar", right: "pa.Array | pa.Scalar", batch: pa.RecordBatch
-) -> pa.Array:
-    import numpy as np
-
-    def column(value: "pa.Array | pa.Scalar") -> "np.ndarray":
-        if isinstance(value, pa.Scalar):
-            return np.full(len(batch), np.nan if value.as_py() is None else value.as_py())
-        return np.asarray(value.to_numpy(zero_copy_only=False))
-
-    with np.errstate(all="ignore"):
-        result = np.fmod(column(left), column(right))
-    return pa.array(result, pa.float64(), mask=~np.isfinite(result))

@@ -7,21 +7,35 @@ depend on the order in which they are added, so neither does the plan.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.select.expressions import Catalogue, compile_expression, compile_predicate
+from pipeline.select.bins import (
+    Cut,
+    Focus,
+    Plan,
+    Stratum,
+    Summary,
+    descend,
+    digit,
+    matches,
+    ordered,
+)
+from pipeline.select.expressions import (
+    Catalogue,
+    Expression,
+    compile_expression,
+    compile_predicate,
+)
 from pipeline.select.quotas import quotas
 from pipeline.select.samplers import Sampler, draws
 
-LEVELS = 8
-_BITS = 16
 PREPARED = (
     "row",
     "id",
@@ -35,87 +49,6 @@ PREPARED = (
     "cluster",
 )
 """Columns of the rows that `Selection.prepare` finds eligible."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """Documents and cost by stratum and bin; `+` merges, in any order."""
-
-    bins: Mapping[str, Mapping[int, tuple[int, int]]] = field(default_factory=dict)
-
-    def __add__(self, other: "Summary") -> "Summary":
-        merged = {stratum: dict(bins) for stratum, bins in self.bins.items()}
-        for stratum, bins in other.bins.items():
-            into = merged.setdefault(stratum, {})
-            for place, (documents, cost) in bins.items():
-                had = into.get(place, (0, 0))
-                into[place] = (had[0] + documents, had[1] + cost)
-        return Summary(merged)
-
-    def to_json(self) -> dict[str, list[list[int]]]:
-        """Rows of bin, documents, cost by stratum."""
-        return {
-            s: [[place, *sums] for place, sums in sorted(bins.items())]
-            for s, bins in sorted(self.bins.items())
-        }
-
-    @classmethod
-    def from_json(cls, told: Mapping[str, list[list[int]]]) -> "Summary":
-        """What `to_json` gave."""
-        return cls({s: {r[0]: (r[1], r[2]) for r in rows} for s, rows in told.items()})
-
-
-@dataclass(frozen=True)
-class Cut:
-    """Where a stratum's selection ends; `copies` of every row, one more from `cut` upwards."""
-
-    stratum: str
-    wanted: int | None
-    available: int
-    available_documents: int
-    achieved: int
-    achieved_documents: int
-    copies: int
-    cut: str
-    """The smallest 128-bit place that is taken once more, as 32 hex digits; `none` for none."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Every stratum's cut, in the order of the strata's keys."""
-
-    strata: tuple[Cut, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """For the manifest."""
-        return {"strata": [asdict(cut) for cut in self.strata]}
-
-    @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> "Plan":
-        """What `to_json` gave."""
-        return cls(tuple(Cut(**cut) for cut in told["strata"]))
-
-
-@dataclass(frozen=True)
-class _Stratum:
-    wanted: int | None
-    available: int
-    documents: int
-    copies: int
-    rest: int
-    """Cost that the last, partial copy may have."""
-    level: int = 0
-    prefix: int = 0
-    above: int = 0
-    documents_above: int = 0
-
-
-@dataclass(frozen=True)
-class Focus:
-    """The bins that the next summary looks into; empty at the first, which takes in all."""
-
-    strata: Mapping[str, _Stratum] = field(default_factory=dict)
-    done: tuple[Cut, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,18 +74,21 @@ class Selection:
         """The columns that `prepare` reads."""
         found = ["id", "n_bytes", *self.strata]
         found += [name for name in (self.unique, self.tokens_column) if name]
-        if self.where:
-            found += compile_predicate(self.where, self.catalogue).columns
-        if self.score:
-            found += compile_expression(self.score, self.catalogue).columns
+        for expression in (*self._terms, *self._scores):
+            found += expression.columns
         return tuple(dict.fromkeys(found))
+
+    @cached_property
+    def _terms(self) -> tuple[Expression, ...]:
+        return compile_predicate(self.where, self.catalogue).terms if self.where else ()
+
+    @cached_property
+    def _scores(self) -> tuple[Expression, ...]:
+        return (compile_expression(self.score, self.catalogue),) if self.score else ()
 
     def rules(self) -> list[str]:
         """The rules of the funnel, in the order in which they are applied."""
-        found = []
-        if self.where:
-            predicate = compile_predicate(self.where, self.catalogue)
-            found += [term.text for term in predicate.terms()]
+        found = [term.text for term in self._terms]
         found += [f"{self.tokens_column} is not null"] if self.tokens_column else []
         found += [f"score ({self.score}) is not null"] if self.score else []
         found += [f"{self.unique} is not null"] if self.unique else []
@@ -172,14 +108,11 @@ class Selection:
             column = batch.column(self.tokens_column)
             has_tokens = _flags(column.is_valid())
             tokens = _integers(column)
-        if self.score:
-            value = compile_expression(self.score, self.catalogue).evaluate(batch)
+        for expression in self._scores:
+            value = expression.evaluate(batch)
             has_score = _flags(value.is_valid())
             score = value.cast(pa.float64()).fill_null(0).to_numpy(zero_copy_only=False)
-        tests = []
-        if self.where:
-            predicate = compile_predicate(self.where, self.catalogue)
-            tests += [_flags(pc.fill_null(t.evaluate(batch), False)) for t in predicate.terms()]
+        tests = [_flags(pc.fill_null(t.evaluate(batch), False)) for t in self._terms]
         tests += [has_tokens] if self.tokens_column else []
         tests += [has_score] if self.score else []
         tests += [_flags(batch.column(self.unique).is_valid())] if self.unique else []
@@ -204,9 +137,9 @@ class Selection:
             "row": pa.array(rows, pa.int64()),
             "id": ids,
             "stratum": stratum_keys(chosen, self.strata),
-            "key": pa.array(_ordered(keys)),
+            "key": pa.array(ordered(keys)),
             "tie": pa.array(draws(self.seed, "tie", ids)),
-            "score_bits": pa.array(_ordered(score[rows])),
+            "score_bits": pa.array(ordered(score[rows])),
             "cost": sizes if self.budget_unit == "bytes" else pa.array(tokens[rows]),
             "n_tokens": pa.array(tokens[rows]),
             "n_bytes": sizes,
@@ -234,8 +167,8 @@ class Selection:
             if focus.strata and state is None:
                 continue
             level, prefix = (state.level, state.prefix) if state else (0, 0)
-            inside = (codes == code) & _matches(high, low, level, prefix)
-            bins = _digit(high[inside], low[inside], level)
+            inside = (codes == code) & matches(high, low, level, prefix)
+            bins = digit(high[inside], low[inside], level)
             places, where = np.unique(bins, return_inverse=True)
             counts = np.bincount(where, minlength=len(places))
             sums = np.zeros(len(places), np.int64)
@@ -251,7 +184,7 @@ class Selection:
             focus = Focus(self._begin(summary))
         done, open_ = list(focus.done), {}
         for stratum, state in focus.strata.items():
-            step = _descend(stratum, state, summary.bins.get(stratum, {}))
+            step = descend(stratum, state, summary.bins.get(stratum, {}))
             if isinstance(step, Cut):
                 done.append(step)
             else:
@@ -260,21 +193,21 @@ class Selection:
             return Focus(open_, tuple(done))
         return Plan(tuple(sorted(done, key=lambda cut: cut.stratum)))
 
-    def _begin(self, summary: Summary) -> dict[str, _Stratum]:
+    def _begin(self, summary: Summary) -> dict[str, Stratum]:
         totals = {
             s: (sum(n for n, _ in bins.values()), sum(c for _, c in bins.values()))
             for s, bins in summary.bins.items()
         }
         available = {s: cost for s, (_, cost) in totals.items()}
         if self.budget is None:
-            return {s: _Stratum(None, c, n, 1, 0) for s, (n, c) in totals.items()}
+            return {s: Stratum(None, c, n, 1, 0) for s, (n, c) in totals.items()}
         limit = self.max_repeats or 1
         wanted = quotas(available, self.budget, self.quotas, self.shortfall, limit)
         found = {}
         for stratum, (documents, cost) in totals.items():
             copies = min(wanted[stratum] // cost, limit) if cost else 1
             rest = wanted[stratum] - copies * cost if cost and copies < limit else 0
-            found[stratum] = _Stratum(wanted[stratum], cost, documents, copies, rest)
+            found[stratum] = Stratum(wanted[stratum], cost, documents, copies, rest)
         return found
 
     def keep(self, prepared: pa.RecordBatch, plan: Plan) -> npt.NDArray[np.int64]:
@@ -295,48 +228,6 @@ class Selection:
         return copies
 
 
-def _descend(
-    stratum: str, state: _Stratum, bins: Mapping[int, tuple[int, int]]
-) -> "Cut | _Stratum":
-    """Walk the bins from the top until the budget ends in one: that is the next to look into."""
-    above, documents = state.above, state.documents_above
-    shift = 128 - _BITS * (state.level + 1)
-    for place in sorted(bins, reverse=True):
-        count, cost = bins[place]
-        prefix = (state.prefix << _BITS) | place
-        if above + cost <= state.rest:
-            above, documents = above + cost, documents + count
-            continue
-        if count == 1 or state.level + 1 == LEVELS:
-            return _cut(stratum, state, above, documents, (prefix + 1) << shift)
-        return _Stratum(
-            state.wanted,
-            state.available,
-            state.documents,
-            state.copies,
-            state.rest,
-            state.level + 1,
-            prefix,
-            above,
-            documents,
-        )
-    return _cut(stratum, state, above, documents, state.prefix << (shift + _BITS))
-
-
-def _cut(stratum: str, state: _Stratum, above: int, documents: int, place: int) -> Cut:
-    taken = documents > 0
-    return Cut(
-        stratum,
-        state.wanted,
-        state.available,
-        state.documents,
-        state.copies * state.available + above,
-        state.copies * state.documents + documents,
-        state.copies,
-        f"{place:032x}" if taken and place < 1 << 128 else "none",
-    )
-
-
 def stratum_keys(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.Array:
     """The stratum of each row: the JSON list of its values of the columns."""
     values = [batch.column(name).to_pylist() for name in columns]
@@ -344,14 +235,6 @@ def stratum_keys(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.Array:
         return pa.array(["[]"] * len(batch), pa.string())
     keys = [json.dumps(value, ensure_ascii=False) for value in zip(*values, strict=True)]
     return pa.array(keys, pa.string())
-
-
-def place_key(place: str) -> float:
-    """The sampler's key of a place, as a cut or `prepare` gives it in 32 hex digits."""
-    bits = int(place, 16) >> 64
-    sign = 1 << 63
-    turned = bits ^ sign if bits & sign else bits ^ (2**64 - 1)
-    return float(np.array([turned], np.uint64).view(np.float64)[0])
 
 
 def stratum_label(stratum: str) -> str:
@@ -370,35 +253,3 @@ def _integers(array: pa.Array) -> npt.NDArray[np.int64]:
 
 def _unsigned(batch: pa.RecordBatch, name: str) -> npt.NDArray[np.uint64]:
     return np.asarray(batch.column(name).to_numpy(zero_copy_only=False), np.uint64)
-
-
-def _ordered(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
-    """The bits of doubles, turned so that they order as the numbers do."""
-    bits = (values + 0.0).view(np.uint64)
-    sign = np.uint64(1 << 63)
-    return np.where(bits & sign, ~bits, bits | sign)
-
-
-def _digit(
-    high: npt.NDArray[np.uint64], low: npt.NDArray[np.uint64], level: int
-) -> npt.NDArray[np.int64]:
-    word, at = (high, level) if level < LEVELS // 2 else (low, level - LEVELS // 2)
-    return ((word >> np.uint64(48 - _BITS * at)) & np.uint64(0xFFFF)).astype(np.int64)
-
-
-def _matches(
-    high: npt.NDArray[np.uint64], low: npt.NDArray[np.uint64], level: int, prefix: int
-) -> npt.NDArray[np.bool_]:
-    """Which places begin with the first `level` digits of `prefix`."""
-    if level == 0:
-        return np.ones(len(high), bool)
-    whole = prefix << (128 - _BITS * level)
-    top, bottom = whole >> 64, whole & (2**64 - 1)
-    half = LEVELS // 2
-    if level <= half:
-        shift = np.uint64(64 - _BITS * level)
-        return np.asarray((high >> shift) == np.uint64(top >> int(shift)))
-    shift = np.uint64(128 - _BITS * level)
-    return np.asarray(
-        (high == np.uint64(top)) & ((low >> shift) == np.uint64(bottom >> int(shift)))
-    )

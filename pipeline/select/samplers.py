@@ -76,7 +76,8 @@ class Gumbel:
 
     def keys(self, scores: Floats, draws: Draws) -> Floats:
         """score / temperature + Gumbel noise."""
-        uniform = ((draws >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
+        # With one bit more the largest draw would be rounded to 1, and its noise infinite.
+        uniform = ((draws >> np.uint64(12)).astype(np.float64) + 0.5) / 2.0**52
         return np.asarray(scores / self.temperature - np.log(-np.log(uniform)), np.float64)
 
 

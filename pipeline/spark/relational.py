@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -147,7 +148,9 @@ def _complete(
             pc.greater_equal(found.column("row"), start), pc.less(found.column("row"), start + rows)
         )
     ).combine_chunks()
-    mask = pc.is_in(pa.array(range(start, start + rows), pa.int64()), value_set=_flat(here, "row"))
+    related = _flat(here, "row").to_numpy() - start
+    source = np.arange(rows)
+    source[related] = rows + np.arange(len(related))
     arrays = []
     for item in work.stage.schema():
         column = pa.nulls(rows, item.type)
@@ -158,9 +161,9 @@ def _complete(
             column = default.cast(item.type)
             if inside is not None:
                 column = pc.if_else(inside, column, pa.nulls(rows, item.type))
-        if len(here):
-            column = pc.replace_with_mask(column, mask, _flat(here, item.name).cast(item.type))
-        arrays.append(column)
+        # replace_with_mask knows no lists.
+        values = _flat(here, item.name).cast(item.type)
+        arrays.append(pa.concat_arrays([column, values]).take(source))
     return pa.RecordBatch.from_arrays(arrays, schema=work.stage.schema())
 
 

@@ -12,7 +12,7 @@ from pipeline.export.shards import Shard
 from pipeline.io.beside import InForce, Place
 from pipeline.io.digests import canonical_json
 from pipeline.io.workspace import Workspace
-from pipeline.select.plan import Plan, Summary
+from pipeline.select.bins import Plan, Summary
 from pipeline.spark.frames import Batches, read_frame, told
 from pipeline.spark.slim import SLIM, SelectionSource, prepared_rows, slim_rows
 from pipeline.spark.tasks import Progress, run_tasks

@@ -13,7 +13,7 @@ from pipeline.export.shards import Shard, ShardWriter, cut_shards, mixture_schem
 from pipeline.io.beside import Place
 from pipeline.io.digests import canonical_json
 from pipeline.io.store import open_store
-from pipeline.select.plan import Plan
+from pipeline.select.bins import Plan
 from pipeline.select.samplers import draws
 from pipeline.spark.frames import Batches, by_place, gathered, runs, told
 from pipeline.spark.slim import SelectionSource, prepared_rows, signed, unsigned

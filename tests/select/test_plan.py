@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.select.plan import Plan, Selection, Summary
+from pipeline.select.bins import Plan, Summary
+from pipeline.select.plan import Selection
 from pipeline.select.quotas import apportion, quotas
 from pipeline.select.samplers import Gumbel, Sampler, TopK, Uniform, draws
 from schemas.errors import WinnowError
@@ -74,29 +75,46 @@ def oracle(chosen: Selection, rows: pa.RecordBatch) -> dict[str, int]:
     strata: dict[str, list[tuple[float, int, str, int]]] = {}
     for i, record in enumerate(rows.to_pylist()):
         name = json.dumps([record["source"]])
-        available[name] = available.get(name, 0) + record["n_tokens"]
-        place = (float(keys[i]), int(ties[i]), record["id"], record["n_tokens"])
+        cost = record["n_bytes" if chosen.budget_unit == "bytes" else "n_tokens"]
+        available[name] = available.get(name, 0) + cost
+        place = (float(keys[i]), int(ties[i]), record["id"], cost)
         strata.setdefault(name, []).append(place)
     assert chosen.budget is not None
-    wanted = quotas(available, chosen.budget, chosen.quotas, "redistribute")
+    limit = chosen.max_repeats or 1
+    wanted = quotas(available, chosen.budget, chosen.quotas, chosen.shortfall, limit)
     kept = dict.fromkeys(ids.to_pylist(), 0)
     for name, places in strata.items():
         left = wanted[name]
-        for _, _, document, tokens in sorted(places, reverse=True):
-            if tokens > left:
+        for _, _, document, cost in sorted(places, reverse=True) * limit:
+            if cost > left:
                 break
-            left -= tokens
-            kept[document] = 1
+            left -= cost
+            kept[document] += 1
     return kept
 
 
 @pytest.mark.parametrize("sampler", [Uniform(), TopK(), Gumbel(temperature=0.5)])
 @settings(max_examples=60, deadline=None)
-@given(rows=ROWS, budget=st.integers(1, 900), cuts=st.integers(1, 5), kind=st.booleans())
+@given(
+    rows=ROWS,
+    budget=st.integers(1, 2000),
+    cuts=st.integers(1, 5),
+    kind=st.sampled_from(["proportional", "equal"]),
+    repeats=st.none() | st.integers(1, 4),
+    unit=st.sampled_from(["tokens", "bytes"]),
+)
 def test_plan_is_the_oracles_for_any_cut(
-    sampler: Sampler, rows: list[tuple[int, float, str]], budget: int, cuts: int, kind: bool
+    sampler: Sampler,
+    rows: list[tuple[int, float, str]],
+    budget: int,
+    cuts: int,
+    kind: str,
+    repeats: int | None,
+    unit: str,
 ) -> None:
-    chosen = selection(sampler, budget, quotas="equal" if kind else "proportional")
+    shortfall = "repeat" if repeats else "redistribute"
+    more = {"quotas": kind, "budget_unit": unit, "shortfall": shortfall, "max_repeats": repeats}
+    chosen = selection(sampler, budget, **more)
     whole = batch(rows)
     shuffled = whole.take(
         pa.array(random.Random(budget).sample(range(len(rows)), len(rows)), pa.int64())
@@ -107,6 +125,50 @@ def test_plan_is_the_oracles_for_any_cut(
     assert all(cut.achieved <= (cut.wanted or 0) for cut in plan.strata)
     assert sum(cut.achieved for cut in plan.strata) <= budget
     assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=ROWS, smaller=st.integers(1, 400), more=st.integers(0, 400))
+def test_a_larger_budget_keeps_what_a_smaller_one_took(
+    rows: list[tuple[int, float, str]], smaller: int, more: int
+) -> None:
+    """Within one stratum the selection is a prefix of one order."""
+    for sampler in (Uniform(), TopK(), Gumbel()):
+        _, few = choose(selection(sampler, smaller, strata=()), [batch(rows)])
+        _, many = choose(selection(sampler, smaller + more, strata=()), [batch(rows)])
+        assert all(many[name] >= few[name] for name in few)
+
+
+def test_equal_keys_fall_to_the_tie_and_bins_are_searched_to_the_last_bit() -> None:
+    """Scores that differ in the last bit alone are told apart."""
+    near = [1.0, float(np.nextafter(1.0, 2)), float(np.nextafter(1.0, 0)), 1.0]
+    rows = [(10, score, "a") for score in near]
+    _, kept = choose(selection(TopK(), 10), [batch(rows)])
+    assert kept == {f"{i:032x}": int(i == 1) for i in range(4)}
+    _, kept = choose(selection(TopK(), 30), [batch(rows)])
+    assert kept[f"{2:032x}"] == 0
+
+
+def test_rules_are_counted_one_by_one_and_null_is_not_kept() -> None:
+    records = [
+        {"id": "a", "n_bytes": 1, "n_tokens": 5, "score": 1.0, "source": "x"},
+        {"id": "b", "n_bytes": 1, "n_tokens": 6, "score": None, "source": "x"},
+        {"id": "c", "n_bytes": 1, "n_tokens": None, "score": 2.0, "source": "x"},
+        {"id": "d", "n_bytes": 1, "n_tokens": 7, "score": 3.0, "source": None},
+        {"id": "e", "n_bytes": 1, "n_tokens": 8, "score": 9.0, "source": "y"},
+    ]
+    chosen = selection(TopK(), 100, where="source = 'x' and n_bytes < 2")
+    prepared, funnel = chosen.prepare(pa.RecordBatch.from_pylist(records, SCHEMA))
+    assert prepared.column("id").to_pylist() == ["a"]
+    assert prepared.column("row").to_pylist() == [0]
+    assert funnel == [
+        ("source = 'x'", 3, 11),
+        ("n_bytes < 2", 3, 11),
+        ("n_tokens is not null", 2, 11),
+        ("score (score) is not null", 1, 5),
+    ]
+    assert [rule for rule, *_ in funnel] == chosen.rules()
+    assert set(chosen.columns) == {"id", "n_bytes", "n_tokens", "score", "source"}
 
 
 def test_without_a_budget_everything_eligible_is_taken() -> None:

@@ -57,28 +57,35 @@ class Brittle(MapStage):
 
 def make_part(folder: Path, texts: Sequence[str], group: int = 4) -> DocumentsPart:
     """A workspace whose only part holds these texts, `group` to a row group."""
+    documents = [{"id": f"{i:032x}", "text": text} for i, text in enumerate(texts)]
+    return make_documents_part(folder, "000001-000000-0000", documents, group)
+
+
+def make_documents_part(
+    folder: Path, name: str, documents: Sequence[Mapping[str, object]], group: int
+) -> DocumentsPart:
+    """A documents part of a workspace; what a document leaves out is made up."""
     store = open_store(str(folder))
     records = [
         {
-            "id": f"{i:032x}",
-            "text": text,
             "source": "test",
             "source_path": "x",
-            "source_offset": i,
-            "n_bytes": len(text.encode()),
-            "n_chars": len(text),
+            "source_offset": number,
+            "n_bytes": len(str(document["text"]).encode()),
+            "n_chars": len(str(document["text"])),
+            **document,
         }
-        for i, text in enumerate(texts)
+        for number, document in enumerate(documents)
     ]
-    path = "documents/000001-0000-0000.parquet"
+    path = f"documents/{name}.parquet"
     with PartWriter(store, path, DOCUMENTS) as writer:
         for start in range(0, len(records), group):
             batch = pa.RecordBatch.from_pylist(records[start : start + group], DOCUMENTS)
             writer.write(batch, batch.column("id"))
         writer.commit({}, "test")
     footer = read_footer(store, path)
-    size = sum(len(text.encode()) for text in texts)
-    return DocumentsPart("000001-0000-0000", "test", footer.rows, size, footer.ids, footer.digest)
+    size = sum(len(str(document["text"]).encode()) for document in documents)
+    return DocumentsPart(name, "test", footer.rows, size, footer.ids, footer.digest)
 
 
 def work_for(
