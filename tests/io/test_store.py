@@ -24,7 +24,7 @@ NAMES = ["a b", "ü/é", "x%20y", "x#y", "q?z", "a+b", "a[1]", "a~b", "a{b}", "a
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[None]:
-    with s3_server("bucket") as settings, environment(settings):
+    with s3_server("stores") as settings, environment(settings):
         yield
 
 
@@ -35,7 +35,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "memory":
         return open_store(f"memory:///{tmp_path.name}")
     request.getfixturevalue("server")
-    return open_store(f"s3://bucket/a folder #1/{tmp_path.name}")
+    return open_store(f"s3://stores/a folder #1/{tmp_path.name}")
 
 
 def paths(store: Store, prefix: str = "") -> list[str]:
@@ -194,11 +194,11 @@ def test_the_probe_refuses_a_store_that_does_not_keep_the_promise(tmp_path: Path
 
 @pytest.mark.usefixtures("server")
 def test_a_bucket_that_is_not_there_is_one_line() -> None:
-    with pytest.raises(ConfigurationError, match=r"s3://none/x can't be written"):
-        probe(open_store("s3://none/x"))
+    with pytest.raises(ConfigurationError, match=r"s3://no-stores/x can't be written"):
+        probe(open_store("s3://no-stores/x"))
     with pytest.raises(OSError, match="NoSuchBucket") as caught:
-        list(open_store("s3://none/x").list())
-    assert caught.value.filename == "s3://none/x"
+        list(open_store("s3://no-stores/x").list())
+    assert caught.value.filename == "s3://no-stores/x"
     assert "\n" not in str(caught.value)
 
 

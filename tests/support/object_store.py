@@ -18,7 +18,10 @@ def _free_port() -> int:
 
 @contextlib.contextmanager
 def s3_server(bucket: str) -> Iterator[Mapping[str, str]]:
-    """Serve an empty bucket; the environment in which it is found."""
+    """Serve an empty bucket; the environment in which it is found.
+
+    Stores are opened once in a process: each server needs a bucket of another name.
+    """
     port = _free_port()
     endpoint = f"http://127.0.0.1:{port}"
     script = "import sys; from moto.server import main; main(sys.argv[1:])"
