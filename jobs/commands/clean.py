@@ -6,7 +6,8 @@ import time
 from collections import Counter
 
 from pipeline.export.manifest import named_files
-from pipeline.io.store import TEMPORARY, Entry, LocalStore, Store, open_store
+from pipeline.io.local import LocalStore
+from pipeline.io.store import TEMPORARY, Entry, Store, open_store
 from pipeline.io.workspace import Workspace, columns_path
 
 YOUNG = 3600
@@ -78,7 +79,8 @@ def _unfinished(store: Store) -> list[Entry]:
     folder = os.path.join(store.root, TEMPORARY)
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     return [
-        Entry(f"{TEMPORARY}/{name}", os.path.getsize(os.path.join(folder, name))) for name in names
+        Entry(f"{TEMPORARY}/{name}", os.path.getsize(os.path.join(folder, name)), "")
+        for name in names
     ]
 
 

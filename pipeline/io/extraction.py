@@ -19,9 +19,14 @@ def main_text(content: bytes, content_type: str | None) -> str:
     from resiliparse.parse.html import HTMLTree
 
     page, _ = decode(content, content_type)
-    # The parser counts nesting by recursion and takes NUL for the end.
-    page = page.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
-    tree = HTMLTree.parse(page)
+    if "\0" in page:
+        # The parser takes NUL for the end.
+        page = page.replace("\0", "\ufffd")
+    try:
+        tree = HTMLTree.parse(page)
+    except UnicodeEncodeError:
+        # Some charsets decode to lone surrogates.
+        tree = HTMLTree.parse(page.encode("utf-8", "replace").decode())
     text = extract_plain_text(tree, main_content=True, alt_texts=False)
     if not text.strip():
         # A page of a few words has nothing that looks like main content.

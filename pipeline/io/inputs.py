@@ -3,7 +3,7 @@
 import fnmatch
 import glob
 import os
-import posixpath
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, cast
@@ -102,14 +102,28 @@ def _local(entry: str) -> list[tuple[str, str, int, str]]:
 
 
 def _remote(entry: str) -> list[tuple[str, str, int, str]]:
-    root = _root(entry) if any(mark in entry for mark in _WILD) else posixpath.dirname(entry)
-    pattern = entry[len(root) + 1 :]
-    found = []
-    for item in open_store(root).list():
-        inside = item.path == pattern or item.path.startswith(pattern.rstrip("/") + "/")
-        if inside or fnmatch.fnmatchcase(item.path, pattern):
-            found.append((item.path, f"{root}/{item.path}", item.size, f"size {item.size}"))
-    return found
+    entry = entry.rstrip("/")
+    folder, _, name = entry.rpartition("/")
+    if any(mark in entry for mark in _WILD):
+        root = _root(entry)
+        pattern = re.compile(_translated(entry[len(root) + 1 :]))
+        items = [i for i in open_store(root).list() if pattern.fullmatch(i.path)]
+    elif entry.count("/") > 2 and (item := open_store(folder).find(name)) is not None:
+        root, items = folder, [item]
+    else:
+        root = entry
+        items = [i for i in open_store(root).list() if not re.search(r"(^|/)[._]", i.path)]
+    return [(i.path, f"{root}/{i.path}", i.size, i.stamp) for i in items]
+
+
+def _translated(pattern: str) -> str:
+    """A glob as a regular expression: `*` and `?` stay within a folder, `**/` is any folders."""
+    tokens = re.findall(r"\*\*/|\*+|\?|\[!?\]?[^\]]*\]|.", pattern, re.DOTALL)
+    known = {"**/": "(?:[^/.][^/]*/)*", "?": "[^/]"}
+    return "".join(
+        known.get(token) or ("[^/]*" if token[0] == "*" else fnmatch.translate(token)[4:-3])
+        for token in tokens
+    )
 
 
 def find_inputs(source: str, entries: Sequence[str], format_name: str | None) -> list[InputFile]:
@@ -122,7 +136,11 @@ def find_inputs(source: str, entries: Sequence[str], format_name: str | None) ->
 
     found: dict[str, InputFile] = {}
     for entry in entries:
-        files = _remote(entry) if is_url(entry) else _local(entry)
+        try:
+            files = _remote(entry) if is_url(entry) else _local(entry)
+        except OSError as error:
+            told = f"{entry} can't be listed ({error.strerror or error})"
+            raise ConfigurationError(f"sources.{source}.path: {told}") from error
         if not files:
             raise ConfigurationError(f"sources.{source}.path: {entry} names no file")
         for path, location, size, stamp in files:

@@ -1,5 +1,6 @@
 """Parquet parts: written row group by row group, read in step with the documents they belong to."""
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,12 +58,26 @@ class PartWriter:
         trace: TracebackType | None,
     ) -> None:
         """Leave nothing behind unless `commit` was called."""
-        self._writer.close()
-        self._local.unlink(missing_ok=True)
+        try:
+            with contextlib.suppress(OSError):
+                self._writer.close()
+        finally:
+            self._local.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """Errors of a full disk name the file."""
+        try:
+            yield
+        except OSError as error:
+            told = error.strerror or str(error)
+            raise OSError(error.errno, told, str(self._local)) from error
 
     def write(self, batch: pa.RecordBatch, ids: pa.Array) -> None:
         """Write one row group; `ids` are the documents' ids of its rows."""
-        self._writer.write_table(pa.Table.from_batches([batch]), row_group_size=max(1, len(batch)))
+        with self._named():
+            table = pa.Table.from_batches([batch])
+            self._writer.write_table(table, row_group_size=max(1, len(batch)))
         self._digest.update(batch)
         self._ids.update(pa.record_batch([ids.cast(pa.string())], ["id"]))
         self._rows += batch.num_rows
@@ -74,7 +89,8 @@ class PartWriter:
         self._writer.add_key_value_metadata(
             {_IDS.decode(): ids, _DIGEST.decode(): digest, _STATISTICS.decode(): told}
         )
-        self._writer.close()
+        with self._named():
+            self._writer.close()
         size = self._local.stat().st_size
         fault(f"{point}.before")
         made = self._store.create(self.path, self._local)

@@ -83,10 +83,9 @@ class ReadOptions:
 
 
 class SourceFormat(Protocol):
-    """Reads one kind of file; a third party adds one through the entry points winnow.sources."""
+    """Reads one kind of file."""
 
     name: ClassVar[str]
-    suffixes: ClassVar[tuple[str, ...]]
 
     def splits(self, file: BinaryIO, name: str, size: int, target: int) -> list[tuple[int, int]]:
         """Ranges that can be read apart, of about `target` bytes; [(0, -1)] is the whole file."""
@@ -103,3 +102,10 @@ class SourceFormat(Protocol):
     ) -> Iterator[Outcome]:
         """The outcomes of a range in order, without the first `skip`; never raises for bad data."""
         ...
+
+
+class ForeignFormat(SourceFormat, Protocol):
+    """A format that a third party adds through the entry points winnow.sources."""
+
+    suffixes: ClassVar[tuple[str, ...]]
+    """Files whose names end so are of this format, unless one of Winnow's own claims them."""

@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import BinaryIO, ClassVar, cast
 
-from pipeline.io.records import Outcome, ReadOptions, Reject, SourceFormat
+from pipeline.io.records import ForeignFormat, Outcome, ReadOptions, Reject, SourceFormat
 from schemas.errors import ConfigurationError
 
 FORMATS = MappingProxyType(
@@ -72,7 +72,7 @@ def guess(name: str) -> str | None:
     if fits:
         return SUFFIXES[max(fits, key=len)]
     for entry in entry_points(group="winnow.sources"):
-        if lower.endswith(tuple(cast("SourceFormat", entry.load()).suffixes)):
+        if lower.endswith(tuple(cast("ForeignFormat", entry.load()).suffixes)):
             return entry.name
     return None
 
@@ -96,7 +96,6 @@ class Unknown:
     """A file of no format that is known: one reject."""
 
     name: ClassVar[str] = UNKNOWN
-    suffixes: ClassVar[tuple[str, ...]] = ()
 
     def splits(self, file: BinaryIO, name: str, size: int, target: int) -> list[tuple[int, int]]:
         """The whole file."""

@@ -14,7 +14,6 @@ class Jsonl:
     """One JSON object a line; blank lines are no records."""
 
     name: ClassVar[str] = "jsonl"
-    suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
 
     def splits(self, file: BinaryIO, name: str, size: int, target: int) -> list[tuple[int, int]]:
         """Byte ranges of a plain file; a compressed one is read whole."""

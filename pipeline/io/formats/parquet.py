@@ -18,7 +18,6 @@ class Parquet:
     """One document a row; columns are mapped by name."""
 
     name: ClassVar[str] = "parquet"
-    suffixes: ClassVar[tuple[str, ...]] = (".parquet",)
 
     def splits(self, file: BinaryIO, name: str, size: int, target: int) -> list[tuple[int, int]]:
         """Ranges of row groups of about `target` bytes."""

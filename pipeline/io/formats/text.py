@@ -15,7 +15,6 @@ class Text:
     """Plain text: a document a file, or with `unit: line` a document a line."""
 
     name: ClassVar[str] = "text"
-    suffixes: ClassVar[tuple[str, ...]] = (".txt",)
 
     def splits(self, file: BinaryIO, name: str, size: int, target: int) -> list[tuple[int, int]]:
         """Byte ranges of a plain file; they matter only where a document is a line."""
@@ -45,7 +44,6 @@ class Html:
     """HTML pages: the main text of each file."""
 
     name: ClassVar[str] = "html"
-    suffixes: ClassVar[tuple[str, ...]] = (".html", ".htm")
 
     def splits(self, file: BinaryIO, name: str, size: int, target: int) -> list[tuple[int, int]]:
         """The whole file."""

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import BinaryIO, ClassVar
 
+import xxhash
+
 from pipeline.io.extraction import main_text
 from pipeline.io.formats.archives import Archive, Record
 from pipeline.io.formats.compression import broken, decompressed, is_plain
@@ -23,7 +25,6 @@ class Warc:
     """Pages of HTTP responses and resources; other record types are passed over."""
 
     name: ClassVar[str] = "warc"
-    suffixes: ClassVar[tuple[str, ...]] = (".warc", ".warc.gz", ".arc", ".arc.gz")
 
     def splits(self, file: BinaryIO, name: str, size: int, target: int) -> list[tuple[int, int]]:
         """The whole file."""
@@ -46,7 +47,7 @@ class Warc:
         limit = 4 * options.max_document_bytes
         archive = Archive(decompressed(file))
         records = archive.records(_DOCUMENTS, limit, skip)
-        positions: Counter[str] = Counter()
+        positions: Counter[int] = Counter()
         number = 0
         while True:
             try:
@@ -58,7 +59,7 @@ class Warc:
                     detail = str(error) or type(error).__name__
                     yield Reject(-1, None, "unreadable", detail[:200])
                 return
-            position = _position(record, positions)
+            position = _position(record, positions) if record.kind in _DOCUMENTS else ""
             if number >= skip:
                 yield _outcome(record, position, limit, options)
             number += 1
@@ -68,7 +69,6 @@ class Wet(Warc):
     """WET: the text that Common Crawl extracted."""
 
     name: ClassVar[str] = "wet"
-    suffixes: ClassVar[tuple[str, ...]] = (".warc.wet", ".warc.wet.gz")
 
 
 def _unknown(file: BinaryIO) -> Reject | None:
@@ -82,11 +82,13 @@ def _unknown(file: BinaryIO) -> Reject | None:
     return Reject(0, None, "unknown_format", f"begins with {head[:8].hex()}: no WARC, no ARC")
 
 
-def _position(record: Record, positions: Counter[str]) -> str:
+def _position(record: Record, positions: Counter[int]) -> str:
     name = record.headers.get("warc-record-id") or record.offset
     position = f"{name} {record.headers.get('warc-target-uri', '').strip('<>')}"
-    positions[position] += 1
-    repeated = positions[position]
+    # Only the digests are kept, for archives of many millions of records.
+    digest = xxhash.xxh3_64_intdigest(position)
+    positions[digest] += 1
+    repeated = positions[digest]
     return position if repeated == 1 else f"{position} #{repeated}"
 
 

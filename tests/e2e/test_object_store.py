@@ -1,0 +1,43 @@
+"""A whole run with its sources and its workspace in a bucket."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from support import CONFIGURATION, make_corpus, run_json, winnow
+from support.object_store import environment, s3_server
+
+from pipeline.io.store import open_store
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Mapping[str, str]]:
+    with s3_server("runs") as settings, environment(settings):
+        yield settings
+
+
+@pytest.mark.usefixtures("server")
+def test_a_bucket_holds_what_a_disk_would(tmp_path: Path) -> None:
+    local = make_corpus(tmp_path)
+    bucket = open_store("s3://runs/corpus")
+    for path in sorted(tmp_path.glob("*/*.jsonl")):
+        bucket.create(str(path.relative_to(tmp_path)), path.read_bytes())
+    remote = tmp_path / "remote.yaml"
+    settings = CONFIGURATION.replace("./work", "s3://runs/work")
+    for source in ("one", "two"):
+        settings = settings.replace(f"path: {source}", f"path: s3://runs/corpus/{source}")
+    remote.write_text(settings)
+    run_json(str(local))
+    run_json(str(remote))
+    here, there = open_store(str(tmp_path / "work")), open_store("s3://runs/work")
+    kept = [e.path for e in here.list() if not e.path.startswith("documents/_index")]
+    assert [e.path for e in there.list() if not e.path.startswith("documents/_index")] == kept
+    assert [path for path in kept if here.read(path) != there.read(path)] == []
+    again = run_json(str(remote))
+    assert [stage["computed"] for stage in again["stages"]] == [0, 0, 0]
+    checked = winnow("verify", "s3://runs/work/mixtures/main", "--workspace", "s3://runs/work")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    status = winnow("status", str(remote), "--json")
+    assert status.returncode == 0, status.stderr
+    assert json.loads(status.stdout)
