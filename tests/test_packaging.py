@@ -114,3 +114,9 @@ def test_constraints_pin_each_package_once_and_cover_the_dependencies() -> None:
     pins(project["dependencies"], base)
     for extra in project["optional-dependencies"].values():
         pins(extra, base | dev)
+
+
+def test_make_tells_its_targets() -> None:
+    told = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.M)
+    assert set(re.findall(r"^make (\w+)", told, re.M)) == set(phony.split()) - {"help"}
