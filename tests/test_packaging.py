@@ -1,0 +1,122 @@
+"""The wheel has all that it needs and nothing else, and the image is built from it."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+from support import ROOT
+
+PACKAGES = ("pipeline", "raters", "jobs", "schemas")
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built without reaching for the network."""
+    pytest.importorskip("hatchling", reason="the wheel is built with hatchling: make test has it")
+    folder = tmp_path_factory.mktemp("wheel")
+    built = [*PIP, "wheel", "--no-deps", "--no-index", "--no-build-isolation"]
+    subprocess.run([*built, "--wheel-dir", str(folder), str(ROOT)], check=True)
+    (path,) = folder.glob("winnow_curation-*.whl")
+    return path
+
+
+def test_the_wheel_holds_the_four_packages_and_their_data(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names if "dist-info" not in name} == set(PACKAGES)
+    assert {"pipeline/data/tokenizer.json", *(f"{p}/py.typed" for p in PACKAGES)} <= set(names)
+    assert any(name.endswith("dist-info/licenses/LICENSE") for name in names)
+    tracked = subprocess.run(
+        ["git", "ls-files", *PACKAGES], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert set(tracked.stdout.split()) <= set(names)
+
+
+def test_the_wheel_installs_beside_no_checkout(wheel: Path, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path)], check=True)
+    python = tmp_path / "bin" / "python"
+    to = [*PIP, "--python", str(python), "install", "--no-deps", "--no-index", str(wheel)]
+    subprocess.run(to, check=True)
+    told = subprocess.run(
+        [tmp_path / "bin" / "winnow", "--help"],
+        capture_output=True, text=True, cwd=tmp_path, env={}, check=True,
+    )  # fmt: skip
+    assert "explain" in told.stdout
+    owners = "import importlib.metadata as m, json; print(json.dumps(m.packages_distributions()))"
+    found = json.loads(
+        subprocess.run(
+            [python, "-c", owners], capture_output=True, text=True, cwd=tmp_path, env={}, check=True
+        ).stdout
+    )
+    assert [found.get(name) for name in PACKAGES] == [["winnow-curation"]] * len(PACKAGES)
+
+
+def copied() -> list[str]:
+    """What the image is built from."""
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    words = [line.split()[1:-1] for line in lines if re.match(r"COPY (?!--from)", line)]
+    return [name for line in words for name in line]
+
+
+def test_what_the_image_copies_is_there_and_not_ignored() -> None:
+    patterns = [
+        line
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
+    assert patterns[0] == "*"
+    kept = {line[1:] for line in patterns if line.startswith("!")}
+    ignored = [line for line in patterns[1:] if not line.startswith("!")]
+    assert kept == set(copied())
+    for name in kept:
+        assert (ROOT / name).exists(), name
+        assert not any(fnmatch(name, pattern) for pattern in ignored), name
+
+
+def test_the_image_holds_all_that_the_wheel_is_built_from() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    needed = {*project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]}
+    needed |= {project["project"]["readme"], *project["project"]["license-files"]}
+    assert needed | {"pyproject.toml"} <= set(copied())
+
+
+def test_the_image_runs_as_nobody_special_from_a_pinned_base() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    bases = [line.split()[1] for line in lines if line.startswith("FROM ")]
+    assert all(re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", base) for base in bases)
+    final = lines[max(n for n, line in enumerate(lines) if line.startswith("FROM ")) :]
+    assert [line for line in final if line.startswith("USER ")] == ["USER winnow"]
+    assert 'ENTRYPOINT ["winnow"]' in final
+
+
+def test_constraints_pin_each_package_once_and_cover_the_dependencies() -> None:
+    from packaging.requirements import Requirement
+
+    files = [(ROOT / "constraints" / name).read_text() for name in ("base.txt", "dev.txt")]
+    base, dev = (dict(line.split("==") for line in text.split()) for text in files)
+    assert not base.keys() & dev.keys()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    def pins(lines: list[str], known: dict[str, str]) -> None:
+        versions = {re.sub(r"[-_.]+", "-", name).lower(): v for name, v in known.items()}
+        for line in lines:
+            wanted = Requirement(line)
+            name = re.sub(r"[-_.]+", "-", wanted.name).lower()
+            if name != project["name"]:
+                assert wanted.specifier.contains(versions[name]), line
+
+    pins(project["dependencies"], base)
+    for extra in project["optional-dependencies"].values():
+        pins(extra, base | dev)
+
+
+def test_make_tells_its_targets() -> None:
+    told = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.M)
+    assert set(re.findall(r"^make (\w+)", told, re.M)) == set(phony.split()) - {"help"}
