@@ -79,12 +79,11 @@ def _code(label: str) -> str:
 def _cld2(text: str) -> tuple[str, float]:
     import pycld2
 
-    clean = _UNFIT.sub(" ", text)
     try:
-        reliable, _, found = pycld2.detect(clean.encode("utf-8", "replace"), bestEffort=False)
+        found = pycld2.detect(text.encode("utf-8", "replace"), bestEffort=False)
     except pycld2.error:
-        return "und", 0.0
-    _, code, percent, _ = found[0]
+        found = pycld2.detect(_UNFIT.sub(" ", text).encode("utf-8", "replace"), bestEffort=False)
+    reliable, _, ((_, code, percent, _), *_) = found
     return (code if reliable else "und"), percent / 100
 
 

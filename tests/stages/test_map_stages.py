@@ -157,8 +157,9 @@ def train(folder: Path, labels: Sequence[str]) -> str:
     corpus = folder / "corpus.txt"
     lines = [f"__label__{label} word{i} word{i} word{i}" for i, label in enumerate(labels)]
     corpus.write_text("\n".join(lines * 40) + "\n", encoding="utf-8")
+    # With few rows in its matrix fastText now and then reads beyond it, and trains to NaN.
     model = fasttext.train_supervised(
-        str(corpus), dim=8, epoch=100, lr=0.2, thread=1, minn=0, maxn=0, verbose=0
+        str(corpus), dim=16, epoch=30, lr=0.5, minn=3, maxn=6, bucket=100_000, thread=1, verbose=0
     )
     model.save_model(str(folder / "model.bin"))
     return str(folder / "model.bin")
