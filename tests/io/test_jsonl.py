@@ -133,3 +133,9 @@ def test_a_line_that_spans_ranges_is_read_once_and_not_to_its_end_by_each() -> N
     ranges = splits("jsonl", data, 1000)
     found = [o for start, end in ranges for o in read("jsonl", data, start, end)]
     assert texts(found) == ["x" * 500_000, "y"]
+
+
+def test_a_range_that_begins_within_a_very_long_line_goes_on_after_it() -> None:
+    data = json.dumps({"text": "x" * 3_500_000}).encode() + b'\n{"text": "y"}'
+    assert texts(read("jsonl", data, 10, len(data))) == ["y"]
+    assert read("jsonl", data, 10, 3_000_000) == []
