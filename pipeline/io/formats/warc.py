@@ -86,7 +86,7 @@ def _position(record: Record, positions: Counter[int]) -> str:
     name = record.headers.get("warc-record-id") or record.offset
     position = f"{name} {record.headers.get('warc-target-uri', '').strip('<>')}"
     # Only the digests are kept, for archives of many millions of records.
-    digest = xxhash.xxh3_64_intdigest(position.encode())
+    digest = xxhash.xxh3_64_intdigest(position.encode("utf-8", "surrogatepass"))
     positions[digest] += 1
     repeated = positions[digest]
     return position if repeated == 1 else f"{position} #{repeated}"
