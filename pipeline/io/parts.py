@@ -59,8 +59,7 @@ class PartWriter:
     ) -> None:
         """Leave nothing behind unless `commit` was called."""
         try:
-            with contextlib.suppress(OSError):
-                self._writer.close()
+            self._writer.close()
         finally:
             self._local.unlink(missing_ok=True)
 

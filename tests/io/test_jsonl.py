@@ -2,15 +2,17 @@
 
 import bz2
 import gzip
+import io
 import itertools
 import json
 
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from support.formats import PACK, read, reasons, splits, texts
 
+from pipeline.io.formats.compression import is_plain
 from pipeline.io.records import Document, ReadOptions, Reject
 
 SMALL = ReadOptions(max_document_bytes=100)
@@ -104,6 +106,7 @@ def test_ranges_cut_anywhere_give_the_whole(
     lines: list[bytes], end: bytes, bom: bool, last: bool, data: st.DataObject
 ) -> None:
     content = (b"\xef\xbb\xbf" if bom else b"") + end.join(lines) + (end if last else b"")
+    assume(is_plain(io.BytesIO(content)))
     for kind, options in (("jsonl", ReadOptions()), ("text", ReadOptions(unit="line"))):
         whole = read(kind, content, options=options)
         assert read(kind, gzip.compress(content), options=options) == whole
@@ -133,3 +136,9 @@ def test_a_line_that_spans_ranges_is_read_once_and_not_to_its_end_by_each() -> N
     ranges = splits("jsonl", data, 1000)
     found = [o for start, end in ranges for o in read("jsonl", data, start, end)]
     assert texts(found) == ["x" * 500_000, "y"]
+
+
+def test_a_range_that_begins_within_a_very_long_line_goes_on_after_it() -> None:
+    data = json.dumps({"text": "x" * 3_500_000}).encode() + b'\n{"text": "y"}'
+    assert texts(read("jsonl", data, 10, len(data))) == ["y"]
+    assert read("jsonl", data, 10, 3_000_000) == []

@@ -89,7 +89,7 @@ def arc(*pages: tuple[str, bytes], version: int = 1) -> bytes:
         b"Filename Archive-length",
     }[version]
     told = b"%d 0 maker\n" % version + columns + b"\n"
-    middle = b" " if version == 1 else b" 200 - - 0 x.arc "
+    middle = b" " if version == 1 else b" 200 - - 123456789 x.arc "
     pieces = [b"filedesc://x.arc 0.0.0.0 20240506070809 text/plain" + middle]
     pieces += [b"%d\n" % len(told), told, b"\n"]
     for url, page in pages:

@@ -51,7 +51,7 @@ def decoded(response: Response, limit: int) -> bytes | None:
         if plain is None:
             return None
         body = plain or body
-    return body if len(body) <= limit else None
+    return body
 
 
 def _gathered(pieces: Iterator[bytes], limit: int) -> bytes | None:
