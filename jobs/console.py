@@ -192,7 +192,8 @@ class Console:
         totals = manifest["totals"]
         self.say(
             f"\nmixture {name}: {totals['documents']:,} documents, {totals['tokens']:,} tokens, "
-            f"{len(manifest['shards'])} shards" + ("" if made else " (unchanged)")
+            f"{len(manifest['shards'])} shard{'s' * (len(manifest['shards']) != 1)}"
+            + ("" if made else " (unchanged)")
         )
 
 

@@ -10,6 +10,7 @@ from jobs.console import Console
 from pipeline.export.manifest import load_manifest
 from pipeline.io.store import open_store
 from pipeline.io.workspace import Workspace
+from pipeline.spark.halves import MAP_HALF
 from schemas.errors import WinnowError
 
 
@@ -58,7 +59,8 @@ def describe(workspace: Workspace, stale: dict[str, str]) -> dict[str, Any]:
     for generation in generations:
         for item in generation["inputs"]:
             rejects.update(item["rejects"])
-    records = [r for name in workspace.stages() if (r := workspace.stage(name))]
+    names = [name for name in workspace.stages() if not name.endswith(MAP_HALF)]
+    records = [r for name in names if (r := workspace.stage(name))]
     done = {record.stage for record in records}
     stages = [
         {"stage": r.stage, "state": stale.get(r.stage, "in force"), **r.totals} for r in records
@@ -66,7 +68,7 @@ def describe(workspace: Workspace, stale: dict[str, str]) -> dict[str, Any]:
     stages += [
         {"stage": name, "state": state, "documents": 0, "measured": 0, "skipped": 0, "failed": 0}
         for name, state in stale.items()
-        if name not in done
+        if name not in done and not name.endswith(MAP_HALF)
     ]
     disk: dict[str, list[int]] = {}
     mixtures = []
@@ -101,7 +103,8 @@ def _stale(bound: "Any", workspace: Workspace) -> dict[str, str]:
     from pipeline.spark.halves import stage_fingerprint
 
     parts = {part.part for part in workspace.documents()}
-    found = {}
+    names = {stage.name for stage in bound.stages}
+    found = {name: "not configured" for name in workspace.stages() if name not in names}
     for stage in bound.stages:
         record = workspace.stage(stage.name)
         if record is None:
