@@ -18,6 +18,10 @@ Evaluate = Callable[[pa.RecordBatch], "pa.Array | pa.Scalar"]
 Catalogue = Mapping[str, pa.Field]
 
 
+DIALECT = "duckdb"
+"""How expressions are written: it reads `1_000_000` as the configuration does."""
+
+
 class ExpressionError(ConfigurationError):
     """An expression that can't be compiled: what is wrong, and where."""
 
@@ -38,7 +42,7 @@ def parse(text: str) -> "exp.Expression":
     from sqlglot.errors import SqlglotError
 
     try:
-        tree = sqlglot.parse_one(text)
+        tree = sqlglot.parse_one(text, read=DIALECT)
     except SqlglotError as error:
         told = getattr(error, "errors", None) or [{}]
         line, column = told[0].get("line") or 1, told[0].get("col") or 1
@@ -100,7 +104,7 @@ class Compiler:
         handlers |= dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod), self._arithmetic)
         handler = handlers.get(type(tree))
         if handler is None:
-            raise self._wrong(tree, f"'{tree.sql()[:60]}' is not supported in an expression")
+            raise self._wrong(tree, f"'{tree.sql(DIALECT)[:60]}' is not supported in an expression")
         return handler(tree)
 
     def _column(self, tree: "exp.Expression") -> Node:
@@ -136,13 +140,15 @@ class Compiler:
     def _boolean(self, tree: "exp.Expression") -> Node:
         node = self._node(tree)
         if not (pa.types.is_boolean(node.type) or pa.types.is_null(node.type)):
-            raise self._wrong(tree, f"'{tree.sql()}' should be true or false, but is {node.type}")
+            raise self._wrong(
+                tree, f"'{tree.sql(DIALECT)}' should be true or false, but is {node.type}"
+            )
         return node
 
     def _number(self, tree: "exp.Expression") -> Node:
         node = self._node(tree)
         if not (_numeric(node.type) or pa.types.is_null(node.type)):
-            raise self._wrong(tree, f"'{tree.sql()}' should be a number, but is {node.type}")
+            raise self._wrong(tree, f"'{tree.sql(DIALECT)}' should be a number, but is {node.type}")
         return node
 
     def _logic(self, tree: "exp.Expression") -> Node:
@@ -188,7 +194,7 @@ class Compiler:
             return (_as(left, pa.float64()), _as(right, pa.float64())) if doubles else (left, right)
         if kinds[0] == kinds[1]:
             return left, right
-        raise self._wrong(tree, f"'{tree.sql()}' compares {kinds[0]} with {kinds[1]}")
+        raise self._wrong(tree, f"'{tree.sql(DIALECT)}' compares {kinds[0]} with {kinds[1]}")
 
     def _check_value(self, tree: "exp.Expression", column: str, value: str) -> None:
         told = (self._catalogue[column].metadata or {}).get(VALUES)

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from pipeline.select.compiler import Catalogue, Compiler, ExpressionError, Node, parse
+from pipeline.select.compiler import DIALECT, Catalogue, Compiler, ExpressionError, Node, parse
 
 __all__ = [
     "Catalogue",
@@ -52,7 +52,7 @@ class Expression:
 
         tree = parse(self.text).unnest()
         found = list(tree.flatten()) if isinstance(tree, exp.And) else [tree]
-        return tuple(compile_expression(term.sql(), self.fields) for term in found)
+        return tuple(compile_expression(term.sql(DIALECT), self.fields) for term in found)
 
 
 def compile_expression(text: str, catalogue: Catalogue) -> Expression:

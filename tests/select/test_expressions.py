@@ -275,3 +275,12 @@ def test_any_text_is_compiled_or_refused_in_one_way(text: str) -> None:
     except ExpressionError:
         return
     assert len(expression.evaluate(batch_of([(None,) * 7]))) == 1
+
+
+def test_numbers_are_written_as_in_the_configuration() -> None:
+    fields = {"n": pa.field("n", pa.int64())}
+    batch = pa.record_batch([pa.array([1, 10, 200_000, None])], ["n"])
+    expression = compile_predicate("n > 100_000 or n in (1_0, 2) and n is not null", fields)
+    assert expression.evaluate(batch).to_pylist() == [False, True, True, None]
+    terms = compile_predicate("n >= 1_0 and n < 100_000", fields).terms
+    assert [term.text for term in terms] == ["n >= 10", "n < 100000"]
