@@ -107,7 +107,7 @@ def test_a_stage_that_fails_everywhere_fails_the_part(
 def test_a_share_of_a_large_part_may_fail_but_few_rows_may_hang(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    part = make_part(tmp_path, ["raise"] * 15 + ["a"] * 1485, group=500)
+    part = make_part(tmp_path, ["raise"] * 15 + ["a"] * 1485, group=1000)
     (done,) = sweep(task_for(tmp_path, part, work_for(Brittle())), attempt=1)
     found = Counter(status for _, status in lengths(tmp_path, part, done))
     assert found == {"crashed": 15, "ok": 1485}

@@ -154,6 +154,8 @@ def test_markup_does_not_drown_the_text() -> None:
     script = "<script>" + "var a = 1; " * 20_000 + "</script>\n"
     page = f"<html>{script}<p class='x'>{RUSSIAN}</p>\n{script}</html>"
     assert decode(page.encode("koi8-r"), None)[0] == page
+    line = "<div class='a'><i>" * 10_000 + RUSSIAN + "</i></div>" * 10_000
+    assert decode(line.encode("koi8-r"), None)[0] == line
 
 
 def test_nul_in_other_text_does_not_make_it_utf16() -> None:
@@ -163,6 +165,8 @@ def test_nul_in_other_text_does_not_make_it_utf16() -> None:
         assert len(broken) % 2 == 0
         assert decode(broken, None)[0].replace("\0", "") == text[:80]
     assert decode(b"\0\0", None)[0] == "\0\0"
+    two_of_many_blanks = b"\xe9t \0" * 2 + b"un \xe9" * 20
+    assert "\0" in decode(two_of_many_blanks, None)[0]
 
 
 def test_the_header_is_read_as_servers_write_it() -> None:

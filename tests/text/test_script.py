@@ -18,6 +18,7 @@ from schemas.codes import SCRIPTS
         ("12:30 -- !? \x00\n", "Zyyy"),
         ("👍🏽 → ∞ × ÷ ¿ «", "Zyyy"),
         ("plain words", "Latn"),
+        ("PLAIN 漢字", "Latn"),
         ("Łódź, Škoda, ǆ, ḁ", "Latn"),
         ("это русский", "Cyrl"),
         ("їжак Ѐ Ԁ", "Cyrl"),
