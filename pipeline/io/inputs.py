@@ -4,6 +4,7 @@ import fnmatch
 import glob
 import os
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, cast
@@ -12,6 +13,7 @@ from pipeline.io.store import is_url, open_store
 from schemas.errors import ConfigurationError, WinnowError
 
 _WILD = "*?["
+_HIDDEN = re.compile("(^|/)[._]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,30 +76,19 @@ def _root(entry: str) -> str:
 def _local(entry: str) -> list[tuple[str, str, int, str]]:
     if os.path.isdir(entry):
         root = entry.rstrip("/")
-        paths = [
-            os.path.join(folder, name)
-            for folder, folders, names in os.walk(root)
-            for name in names
-            if not name.startswith((".", "_"))
-            and not any(
-                p.startswith((".", "_"))
-                for p in os.path.relpath(folder, root).split("/")
-                if p != "."
-            )
-        ]
+        inside = (os.path.join(folder, n) for folder, _, names in os.walk(root) for n in names)
+        paths = [path for path in inside if not _HIDDEN.search(os.path.relpath(path, root))]
     elif any(mark in entry for mark in _WILD) and not os.path.exists(entry):
-        root, paths = (
-            _root(entry),
-            [p for p in glob.glob(entry, recursive=True) if os.path.isfile(p)],
-        )
+        root, paths = _root(entry), glob.glob(entry, recursive=True)
     else:
-        root, paths = os.path.dirname(entry), [entry] if os.path.isfile(entry) else []
+        root, paths = os.path.dirname(entry), [entry] if os.path.lexists(entry) else []
     found = []
     for path in paths:
-        stat = os.stat(path)
-        found.append(
-            (os.path.relpath(path, root or "."), path, stat.st_size, str(stat.st_mtime_ns))
-        )
+        # A link that leads nowhere is an error: a file that is not at hand is not left out.
+        status = os.stat(path)
+        if stat.S_ISREG(status.st_mode):
+            relative = os.path.relpath(path, root or ".")
+            found.append((relative, path, status.st_size, str(status.st_mtime_ns)))
     return found
 
 
@@ -112,7 +103,7 @@ def _remote(entry: str) -> list[tuple[str, str, int, str]]:
         root, items = folder, [item]
     else:
         root = entry
-        items = [i for i in open_store(root).list() if not re.search(r"(^|/)[._]", i.path)]
+        items = [i for i in open_store(root).list() if not _HIDDEN.search(i.path)]
     return [(i.path, f"{root}/{i.path}", i.size, i.stamp) for i in items]
 
 
@@ -139,7 +130,7 @@ def find_inputs(source: str, entries: Sequence[str], format_name: str | None) ->
         try:
             files = _remote(entry) if is_url(entry) else _local(entry)
         except OSError as error:
-            told = f"{entry} can't be listed ({error.strerror or error})"
+            told = f"{error.filename or entry} can't be read ({error.strerror or error})"
             raise ConfigurationError(f"sources.{source}.path: {told}") from error
         if not files:
             raise ConfigurationError(f"sources.{source}.path: {entry} names no file")

@@ -1,6 +1,7 @@
 """The files that a source names, on a disk and in a bucket."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,7 +114,16 @@ def test_what_is_not_there_is_a_mistake(place: str) -> None:
 
 @pytest.mark.usefixtures("server")
 def test_a_bucket_that_is_not_there_is_a_mistake() -> None:
-    with pytest.raises(
-        ConfigurationError, match=r"s3://no-inputs/x/\* can't be listed .*NoSuchBucket"
-    ):
+    with pytest.raises(ConfigurationError, match=r"no-inputs/x can't be read .*NoSuchBucket"):
         found("s3://no-inputs/x/*")
+
+
+def test_a_link_that_leads_nowhere_is_a_mistake_and_a_pipe_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "whole.jsonl").write_text("{}")
+    assert [f.path for f in found(str(tmp_path))] == ["whole.jsonl"]
+    assert [f.path for f in found(f"{tmp_path}/*.jsonl")] == ["whole.jsonl"]
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "gone")
+    for entry in ("", "/*.jsonl", "/link.jsonl"):
+        with pytest.raises(ConfigurationError, match=r"link\.jsonl can't be read \(No such file"):
+            found(f"{tmp_path}{entry}")
