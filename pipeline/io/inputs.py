@@ -141,7 +141,7 @@ def find_inputs(source: str, entries: Sequence[str], format_name: str | None) ->
                     f"sources.{source}.path: {known.location} and {location} have the same path "
                     f"{path} below their roots; make them two sources"
                 )
-            kind = format_name or guess(path) or _sniffed(location)
+            kind = format_name or guess(path) or _sniffed(source, location)
             found[path] = InputFile(source, path, location, size, stamp, kind)
     if all(file.format == UNKNOWN for file in found.values()):
         raise ConfigurationError(
@@ -151,11 +151,12 @@ def find_inputs(source: str, entries: Sequence[str], format_name: str | None) ->
     return [found[path] for path in sorted(found)]
 
 
-def _sniffed(location: str) -> str:
+def _sniffed(source: str, location: str) -> str:
     from pipeline.io.formats import UNKNOWN, sniff
 
     try:
         with open_input(location) as file:
             return sniff(file) or UNKNOWN
-    except OSError:
-        return UNKNOWN
+    except OSError as error:
+        told = f"{location} can't be read ({error.strerror or error})"
+        raise ConfigurationError(f"sources.{source}.path: {told}") from error
