@@ -83,7 +83,7 @@ class Selecting:
         sizes = [place.part.rows for place in self._places]
         label = f"select {source.plan.name}"
         counts = run_tasks(self._spark, label, count, self._places, sizes, self._progress)
-        total: list[tuple[str, int, int]] = []
+        total = [(rule, 0, 0) for rule in source.plan.selection.rules()]
         for left in counts:
             total = _added(total, left)
         counted = source.plan.tokens_column is not None
@@ -141,8 +141,8 @@ def _places(workspace: Workspace, plan: MixturePlan) -> list[Place]:
 def _added(
     total: list[tuple[str, int, int]], more: Sequence[tuple[str, int, int]]
 ) -> list[tuple[str, int, int]]:
-    if not total:
-        return list(more)
+    if not total or not more:
+        return list(total or more)
     return [(r, d + d2, t + t2) for (r, d, t), (_, d2, t2) in zip(total, more, strict=True)]
 
 

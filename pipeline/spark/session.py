@@ -161,12 +161,18 @@ def open_session(
             raise WinnowError(f"Spark does not start on {target}: {error}") from error
 
 
+_EXPECTED = ("Exception while sending command.", "KeyboardInterrupt while sending command.")
+
+
 def _no_traceback_from_a_dead_jvm() -> None:
-    """Let py4j, and the thread that counts accumulators, be silent when the JVM is gone."""
+    """Let py4j, and the thread that counts accumulators, be silent when the JVM is gone.
+
+    Silent too when the user interrupts it: the command line says what there is to say.
+    """
     from pyspark.accumulators import AccumulatorTCPServer
 
     AccumulatorTCPServer.handle_error = lambda *_: None  # type: ignore[method-assign]
-    logging.getLogger().addFilter(lambda record: record.msg != "Exception while sending command.")
+    logging.getLogger().addFilter(lambda record: record.msg not in _EXPECTED)
 
 
 @contextlib.contextmanager

@@ -155,3 +155,21 @@ def test_two_runs_at_once(corpus: Path, undisturbed: Path, tmp_path: Path) -> No
         assert run.returncode == 0, errors
     assert differing(work, undisturbed) == []
     assert contents(work)
+
+
+def test_interrupted_it_says_so_and_goes_on(
+    corpus: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    work = tmp_path / "work"
+    run = start(corpus, work)
+    assert run.stderr
+    errors = b""
+    while b"measure" not in errors:
+        errors += run.stderr.readline()
+    os.kill(run.pid, signal.SIGINT)
+    errors += run.communicate(timeout=60)[1]
+    assert run.returncode == 130
+    assert b"Traceback" not in errors, errors.decode()
+    assert errors.decode().endswith("interrupted; the same command goes on from here\n")
+    run_json(str(corpus), "--set", f"workspace={work}")
+    assert differing(work, undisturbed) == []
