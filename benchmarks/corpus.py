@@ -60,19 +60,15 @@ def write_documents(path: Path, texts: Iterator[str], size: int) -> int:
     return documents
 
 
-def long_text(size: int) -> str:
-    """One text of about `size` bytes."""
-    texts = endless_texts()
-    pieces: list[str] = []
-    while size > 0:
-        pieces.append(next(texts))
-        size -= len(pieces[-1].encode()) + 1
-    return "\n".join(pieces)
-
-
 def write_line(path: Path, size: int) -> None:
-    """A JSONL file of an ordinary document and one with a text of about `size` bytes, if any."""
-    texts = [next(endless_texts()), *([long_text(size)] if size else [])]
+    """A JSONL file of an ordinary document and one with a text of `size` bytes or more, if any."""
+    texts = endless_texts()
     with path.open("w", encoding="utf-8") as file:
-        for text in texts:
-            file.write(json.dumps({"text": text}, ensure_ascii=False) + "\n")
+        file.write(json.dumps({"text": next(texts)}, ensure_ascii=False) + "\n")
+        if size:
+            file.write('{"text": "')
+            while size > 0:
+                text = next(texts)
+                size -= len(text.encode())
+                file.write(json.dumps(text, ensure_ascii=False)[1:-1])
+            file.write('"}\n')
