@@ -30,9 +30,11 @@ def _children() -> dict[int, list[int]]:
 def _below(process: int, kind: str, children: dict[int, list[int]]) -> Iterator[tuple[int, str]]:
     yield process, kind
     for child in children.get(process, ()):
+        java = _is_java(child)
         if kind == "driver":
-            yield from _below(child, "jvm" if _is_java(child) else "other", children)
-        else:
+            yield from _below(child, "jvm" if java else "other", children)
+        # Until it runs its own program, what the JVM starts shares the memory of the JVM.
+        elif not (kind == "jvm" and java):
             yield from _below(child, "worker" if kind == "jvm" else kind, children)
 
 
