@@ -133,7 +133,7 @@ class Workspace:
         for record in self.decided():
             if record.get("given_up"):
                 continue
-            live = [record] if record["replaces"] else [*live, record]
+            live = [record] if record.get("replaces") else [*live, record]
         return live
 
     def documents(self) -> list[DocumentsPart]:
