@@ -212,15 +212,22 @@ class Workspace:
         index = f"columns/{stage}/{fingerprint}/_index/{name}.parquet"
         table = pa.Table.from_pylist([asdict(part) for part in ordered], _COLUMNS_INDEX)
         write_table(self.store, index, table, f"{point}.index")
+        content = {**record, "index": index}
+        fault(f"{point}.stage.before")
+        self._append_record(stage, content)
+        fault(f"{point}.stage.after")
+
+    def _append_record(self, stage: str, content: Mapping[str, object]) -> None:
+        """Put a record in force, unless another run has put the same one there just now."""
         known = self.stage_records(stage)
         number = int(str(known[-1]["number"])) if known else 0
-        while True:
+        last = known[-1] if known else {}
+        while {**last, "number": 0} != {**content, "number": 0}:
             number += 1
-            content = canonical_json({**record, "number": number, "index": index}).encode()
-            fault(f"{point}.stage.before")
-            if self.store.create(f"columns/{stage}/_stage/{number:06d}.json", content):
-                break
-        fault(f"{point}.stage.after")
+            path = f"columns/{stage}/_stage/{number:06d}.json"
+            if self.store.create(path, canonical_json({**content, "number": number}).encode()):
+                return
+            last = json.loads(self.store.read(path))
 
 
 def columns_path(stage: str, fingerprint: str, part: str, key: str) -> str:

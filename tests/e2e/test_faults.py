@@ -19,7 +19,14 @@ from support import ROOT, command, contents, differing, make_corpus, run_json, w
 from pipeline.io.faults import POINTS
 
 STEPS = [f"{point}.{when}" for point in POINTS for when in ("before", "after")]
-WORKER_POINTS = ("ingest.part", "ingest.rejects", "ingest.task", "map.part")
+WORKER_POINTS = (
+    "ingest.part",
+    "ingest.rejects",
+    "ingest.task",
+    "map.part",
+    "relational.part",
+    "write.shard",
+)
 PRODUCT = [
     (step, target)
     for step in STEPS
@@ -79,7 +86,10 @@ def test_the_driver_killed_at_every_step(corpus: Path, undisturbed: Path, tmp_pa
     assert differing(work, undisturbed) == []
 
 
-@pytest.mark.parametrize("step", ["ingest.part.before", "map.part.after"])
+@pytest.mark.parametrize(
+    "step",
+    ["ingest.part.before", "map.part.after", "relational.part.before", "write.shard.after"],
+)
 def test_a_worker_killed_is_retried_within_the_run(
     corpus: Path, undisturbed: Path, tmp_path: Path, step: str
 ) -> None:
@@ -89,7 +99,10 @@ def test_a_worker_killed_is_retried_within_the_run(
     assert differing(work, undisturbed) == []
 
 
-@pytest.mark.parametrize("step", ["ingest.part.after", "map.part.before"])
+@pytest.mark.parametrize(
+    "step",
+    ["ingest.part.after", "map.part.before", "relational.part.after", "write.shard.before"],
+)
 def test_the_jvm_killed(corpus: Path, undisturbed: Path, tmp_path: Path, step: str) -> None:
     work = tmp_path / "work"
     done = kill(corpus, work, step, "jvm")
