@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 
 from pipeline.io.beside import Address, BesideReader, Place
 from pipeline.spark.frames import Batches, by_place, gathered, slices
+from pipeline.spark.greedy import CANDIDATES, EDGES, greedy_stars
 from pipeline.spark.stars import crowded, stars
 from pipeline.stages.fuzzy_dedup import FuzzyDedup, utf8
 
@@ -22,13 +24,6 @@ _SETS = pa.schema(
         pa.field("centre", pa.int64()),
         pa.field("doc", pa.int64()),
         pa.field("shingles", pa.binary()),
-    ]
-)
-_EDGES = pa.schema(
-    [
-        pa.field("centre", pa.int64()),
-        pa.field("doc", pa.int64()),
-        pa.field("similarity", pa.float64()),
     ]
 )
 _BATCH_BYTES = 8 << 20
@@ -50,11 +45,11 @@ def near_duplicates(
     kept = known.where("id = kept_id")
     buckets = kept.select(
         "doc",
-        F.struct((-F.col("n_bytes")).alias("size"), F.col("id"), F.col("doc")).alias("place"),
+        F.struct((-F.col("n_bytes")).alias("size"), F.col("id"), F.col("doc")).alias("rank"),
         F.explode("band_hashes").alias("bucket"),
     )
-    verify = functools.partial(_verified, spark, workspace, stage, places)
-    edges = stars(crowded(buckets), verify if stage.verified else _believed)
+    verification = _Verification(spark, workspace, stage, places)
+    edges = stars(crowded(buckets), verification.verify, verification.decide)
     if not edges:
         return _columns(known, None)
     return _columns(known, _clusters(functools.reduce(_union, edges), kept))
@@ -83,85 +78,110 @@ def _with_kept(rows: "DataFrame") -> "DataFrame":
     )
 
 
-def _believed(pairs: "DataFrame") -> "DataFrame":
-    from pyspark.sql import functions as F
+@dataclass(frozen=True)
+class _Verification:
+    """Compares documents by the shingles of their texts, which are read where they lie."""
 
-    return pairs.withColumn("similarity", F.lit(None).cast("double"))
+    spark: "SparkSession"
+    workspace: str
+    stage: FuzzyDedup
+    places: Sequence[Place]
+
+    def verify(self, pairs: "DataFrame") -> "DataFrame":
+        """The pairs whose true Jaccard similarity is the threshold or more."""
+        from pyspark.sql import functions as F
+        from pyspark.sql.pandas.types import from_arrow_schema
+
+        if not self.stage.verified:
+            return pairs.withColumn("similarity", F.lit(None).cast("double"))
+        threshold = self.stage.threshold
+
+        def compare(batches: Batches) -> Batches:
+            for batch in _similarities(batches):
+                yield batch.filter(pc.greater_equal(batch["similarity"], threshold))
+
+        centres = pairs.select("centre").distinct().withColumn("doc", F.col("centre"))
+        sets = self._with_shingles(pairs.unionByName(centres).select("centre", "doc"), _SETS)
+        return (
+            sets.repartition(slices(self.spark, len(self.places)), "centre")
+            .sortWithinPartitions("centre", F.col("doc") != F.col("centre"), "doc")
+            .mapInArrow(compare, from_arrow_schema(EDGES))
+        )
+
+    def decide(self, candidates: "DataFrame") -> "DataFrame":
+        """All edges of the candidates, decided in one task."""
+        from pyspark.sql import functions as F
+        from pyspark.sql.pandas.types import from_arrow_schema
+
+        threshold = self.stage.threshold if self.stage.verified else None
+
+        def solve(batches: Batches) -> Batches:
+            yield from greedy_stars(batches, threshold)
+
+        rows = candidates.select("doc", "rank.size", "rank.id", "open", "buckets")
+        if threshold is None:
+            rows = rows.withColumn("shingles", F.lit(None).cast("binary"))
+        else:
+            rows = self._with_shingles(rows, CANDIDATES)
+        return rows.repartition(1).mapInArrow(solve, from_arrow_schema(EDGES))
+
+    def _with_shingles(self, rows: "DataFrame", schema: pa.Schema) -> "DataFrame":
+        """Rows of `doc` and more, with the document's shingles as the last column."""
+        from pyspark.sql import functions as F
+        from pyspark.sql.pandas.types import from_arrow_schema
+
+        workspace, stage = self.workspace, self.stage
+
+        def read(batches: Batches) -> Batches:
+            for place, table in by_place(batches):
+                yield from _shingles(workspace, stage, place, table, schema)
+
+        addressed = rows.withColumns(
+            {
+                "part": F.shiftrightunsigned(F.col("doc"), 32),
+                "row": F.col("doc").bitwiseAND(F.lit(0xFFFFFFFF)),
+            }
+        )
+        found = gathered(self.spark, self.places, addressed)
+        return found.mapInArrow(read, from_arrow_schema(schema))
 
 
-def _verified(
-    spark: "SparkSession",
-    workspace: str,
-    stage: FuzzyDedup,
-    places: Sequence[Place],
-    pairs: "DataFrame",
-) -> "DataFrame":
-    """The pairs whose true Jaccard similarity is the threshold or more."""
-    from pyspark.sql import functions as F
-    from pyspark.sql.pandas.types import from_arrow_schema
-
-    centres = pairs.select("centre").distinct().withColumn("doc", F.col("centre"))
-    wanted = pairs.unionByName(centres).select(
-        F.shiftrightunsigned(F.col("doc"), 32).alias("part"),
-        F.col("doc").bitwiseAND(F.lit(0xFFFFFFFF)).alias("row"),
-        "centre",
-    )
-
-    def read(batches: Batches) -> Batches:
-        for place, table in by_place(batches):
-            yield from _shingles(workspace, stage, place, table)
-
-    def compare(batches: Batches) -> Batches:
-        for batch in _similarities(batches):
-            yield batch.filter(pc.greater_equal(batch["similarity"], stage.threshold))
-
-    sets = gathered(spark, places, wanted).mapInArrow(read, from_arrow_schema(_SETS))
-    return (
-        sets.repartition(slices(spark, len(places)), "centre")
-        .sortWithinPartitions("centre", F.col("doc") != F.col("centre"), "doc")
-        .mapInArrow(compare, from_arrow_schema(_EDGES))
-    )
-
-
-def _shingles(workspace: str, stage: FuzzyDedup, place: Place, wanted: pa.Table) -> Batches:
-    """The shingles of the wanted rows of a part, for each centre that they are compared with."""
+def _shingles(
+    workspace: str, stage: FuzzyDedup, place: Place, wanted: pa.Table, schema: pa.Schema
+) -> Batches:
+    """The wanted rows of a part, in batches of a bounded size, with their shingles."""
     from pipeline.text.minhash import shingle_sets
 
-    if not len(wanted):
-        return
     rows = wanted.column("row").to_numpy()
-    centres = wanted.column("centre").to_numpy()
     start = 0
     with BesideReader(workspace, place.part, {}) as reader:
-        for group in range(reader.groups):
+        for group in range(reader.groups if len(rows) else 0):
             end = start + reader.rows(group)
             first, last = np.searchsorted(rows, [start, end])
             if first < last:
                 here, which = np.unique(rows[first:last] - start, return_inverse=True)
                 texts = reader.read(group, _TEXT).column(0).take(pa.array(here))
                 sets, bounds = shingle_sets(*utf8(texts), ngram=stage.ngram, shingle=stage.shingle)
-                docs = (place.number << 32) + rows[first:last]
-                yield from _batches(
-                    centres[first:last], docs, sets, bounds[which], bounds[which + 1]
-                )
+                held = [sets[bounds[i] : bounds[i + 1]] for i in which]
+                yield from _batches(wanted.slice(first, last - first), held, schema)
             start = end
 
 
-def _batches(
-    centres: np.ndarray, docs: np.ndarray, sets: np.ndarray, begins: np.ndarray, ends: np.ndarray
-) -> Batches:
-    """Batches of a bounded size."""
-    sums = np.cumsum((ends - begins) * 8)
+def _batches(rows: pa.Table, sets: Sequence[np.ndarray], schema: pa.Schema) -> Batches:
+    sums = np.cumsum([held.nbytes for held in sets])
     start = 0
-    while start < len(docs):
+    while start < len(sets):
         before = sums[start - 1] if start else 0
         stop = max(start + 1, int(np.searchsorted(sums, before + _BATCH_BYTES)))
-        held = [
-            sets[b:e].tobytes() for b, e in zip(begins[start:stop], ends[start:stop], strict=True)
-        ]
-        columns = [centres[start:stop], docs[start:stop], pa.array(held, pa.binary())]
-        yield pa.RecordBatch.from_arrays([pa.array(c) for c in columns], schema=_SETS)
+        shingles = pa.array([held.tobytes() for held in sets[start:stop]], pa.binary())
+        piece = rows.slice(start, stop - start).combine_chunks()
+        arrays = [_flat(piece.column(name)) for name in schema.names[:-1]]
+        yield pa.RecordBatch.from_arrays([*arrays, shingles], schema=schema)
         start = stop
+
+
+def _flat(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _similarities(batches: Batches) -> Iterator[pa.RecordBatch]:
@@ -179,8 +199,8 @@ def _similarities(batches: Batches) -> Iterator[pa.RecordBatch]:
             else:
                 found.append((of, doc, jaccard(held, shingles)))
         columns = list(zip(*found, strict=True)) or [(), (), ()]
-        arrays = [pa.array(c, f.type) for c, f in zip(columns, _EDGES, strict=True)]
-        yield pa.RecordBatch.from_arrays(arrays, schema=_EDGES)
+        arrays = [pa.array(c, f.type) for c, f in zip(columns, EDGES, strict=True)]
+        yield pa.RecordBatch.from_arrays(arrays, schema=EDGES)
 
 
 def _clusters(edges: "DataFrame", kept: "DataFrame") -> "DataFrame":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.relations import Document, cuts, measure_relation
 
+from pipeline.spark import stars
 from pipeline.stages.exact_dedup import ExactDedup
 from pipeline.stages.fuzzy_dedup import FuzzyDedup
 
@@ -85,10 +86,15 @@ def oracle(documents: Sequence[Document], threshold: float) -> Clusters:
     return found
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("seed", "small"), [(1, 1 << 30), (2, 1 << 30), (3, 4_000)])
 def test_the_clusters_are_those_of_brute_force(
-    spark: "SparkSession", tmp_path: Path, seed: int
+    spark: "SparkSession",
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+    small: int,
 ) -> None:
+    monkeypatch.setattr(stars, "SMALL_BYTES", small)
     documents = corpus(seed, families=40)
     expected = oracle(documents, 0.8)
     assert sum(of is not None for of, *_ in expected.values()) > 20
