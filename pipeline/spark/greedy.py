@@ -70,7 +70,7 @@ class _Nearness:
 
     def of(self, centre: int, rows: list[int]) -> Iterator[tuple[int, float | None]]:
         """Rows with their similarity to the centre."""
-        from pipeline.text.minhash import jaccard
+        from pipeline.text.shingles import jaccard
 
         for row in rows:
             if self._threshold is None:

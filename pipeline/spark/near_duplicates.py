@@ -136,11 +136,10 @@ class _Verification:
             for place, table in by_place(batches):
                 yield from _shingles(workspace, stage, place, table, schema)
 
-        addressed = rows.withColumns(
-            {
-                "part": F.shiftrightunsigned(F.col("doc"), 32),
-                "row": F.col("doc").bitwiseAND(F.lit(0xFFFFFFFF)),
-            }
+        addressed = rows.select(
+            F.shiftrightunsigned(F.col("doc"), 32).alias("part"),
+            F.col("doc").bitwiseAND(F.lit(0xFFFFFFFF)).alias("row"),
+            "*",
         )
         found = gathered(self.spark, self.places, addressed)
         return found.mapInArrow(read, from_arrow_schema(schema))
@@ -150,7 +149,7 @@ def _shingles(
     workspace: str, stage: FuzzyDedup, place: Place, wanted: pa.Table, schema: pa.Schema
 ) -> Batches:
     """The wanted rows of a part, in batches of a bounded size, with their shingles."""
-    from pipeline.text.minhash import shingle_sets
+    from pipeline.text.shingles import shingle_sets
 
     rows = wanted.column("row").to_numpy()
     start = 0
@@ -161,7 +160,7 @@ def _shingles(
             if first < last:
                 here, which = np.unique(rows[first:last] - start, return_inverse=True)
                 texts = reader.read(group, _TEXT).column(0).take(pa.array(here))
-                sets, bounds = shingle_sets(*utf8(texts), ngram=stage.ngram, shingle=stage.shingle)
+                sets, bounds = shingle_sets(*utf8(texts), stage.shingling)
                 held = [sets[bounds[i] : bounds[i + 1]] for i in which]
                 yield from _batches(wanted.slice(first, last - first), held, schema)
             start = end
@@ -186,7 +185,7 @@ def _flat(column: pa.ChunkedArray) -> pa.Array:
 
 def _similarities(batches: Batches) -> Iterator[pa.RecordBatch]:
     """The Jaccard similarity of each row to its centre, whose own row comes first."""
-    from pipeline.text.minhash import jaccard
+    from pipeline.text.shingles import jaccard
 
     centre, held = -1, np.zeros(0, np.uint64)
     for batch in batches:

@@ -1,15 +1,22 @@
 """Near duplicates: documents that share most of their word n-grams."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.stages.base import MapStage, RelationalStage
 
+if TYPE_CHECKING:
+    from pipeline.text.shingles import Shingling
+
 FINEWEB = (14, 8)
 """Bands and rows of FineWeb's deduplication (Penedo et al. 2024, 2406.17557, section 3.4)."""
+
+SEED = 1
+"""Of the permutations: the same for all, so that signatures of different runs compare."""
+_ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,19 +39,16 @@ class BandHashes(MapStage):
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Hash the bands of each text."""
         from pipeline.text.minhash import band_hashes
+        from pipeline.text.shingles import Shingling
 
-        values, offsets = utf8(batch.column("text"))
-        hashes, empty = band_hashes(
-            values,
-            offsets,
-            ngram=self.ngram,
-            bands=self.bands,
-            rows=self.rows,
-            shingle=self.shingle,
-        )
+        shingling = Shingling(self.ngram, self.shingle)
+        texts = utf8(batch.column("text"))
+        hashes, counts = band_hashes(*texts, shingling, self.bands, self.rows, SEED)
+        # A hash tells its band, so that one hash alone names a bucket.
+        hashes ^= np.arange(1, self.bands + 1, dtype=np.uint64) * _ODD
         ends = np.arange(len(batch) + 1, dtype=np.int32) * self.bands
         flat = pa.array(hashes.reshape(-1).view(np.int64))
-        lists = pa.ListArray.from_arrays(pa.array(ends), flat, mask=pa.array(empty))
+        lists = pa.ListArray.from_arrays(pa.array(ends), flat, mask=pa.array(counts == 0))
         return pa.RecordBatch.from_arrays([lists], schema=self.schema())
 
 
@@ -91,6 +95,13 @@ class FuzzyDedup(RelationalStage):
     def verified(self) -> bool:
         """Whether candidate pairs are compared before they count."""
         return self.preset is None
+
+    @property
+    def shingling(self) -> "Shingling":
+        """What is compared."""
+        from pipeline.text.shingles import Shingling
+
+        return Shingling(self.ngram, self.shingle)
 
     def schema(self) -> pa.Schema:
         """duplicate_of: the kept one's id, null if kept; similarity to it; cluster_id and _size."""
