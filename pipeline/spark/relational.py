@@ -20,6 +20,7 @@ from pipeline.spark.frames import Batches, by_place, gathered, read_frame, told
 from pipeline.stages.base import RelationalStage
 from pipeline.stages.columns_from import ColumnsFrom, table_batches, table_files
 from pipeline.stages.exact_dedup import ExactDedup
+from pipeline.stages.fuzzy_dedup import FuzzyDedup
 from pipeline.stages.sweep import Measured
 from schemas.errors import WinnowError
 
@@ -80,7 +81,8 @@ def run_relational(
     """Relate the rows, then write each part's columns beside its documents."""
     addresses = [pa.field("part", pa.int64()), pa.field("row", pa.int64())]
     schema = pa.schema([*addresses, *(pa.field(n, fields[n]) for n in work.reads)])
-    related = RELATIONS[type(work.stage)](spark, work, _slim(spark, work, places, schema))
+    relation = RELATIONS[type(work.stage)]
+    related = relation(spark, work, places, _slim(spark, work, places, schema))
     rows = gathered(spark, places, related.select("part", "row", *work.stage.schema().names))
     return [_measured(json.loads(text)) for text in told(rows, _write_all(work))]
 
@@ -153,18 +155,24 @@ def _complete(
     source[related] = rows + np.arange(len(related))
     arrays = []
     for item in work.stage.schema():
-        column = pa.nulls(rows, item.type)
-        if item.name in work.stage.defaults:
-            default = reader.read(
-                group, {"": Address(None, work.stage.defaults[item.name])}
-            ).column(0)
-            column = default.cast(item.type)
-            if inside is not None:
-                column = pc.if_else(inside, column, pa.nulls(rows, item.type))
+        column = _default(work.stage, reader, group, item)
+        if inside is not None:
+            column = pc.if_else(inside, column, pa.nulls(rows, item.type))
         # replace_with_mask knows no lists.
         values = _flat(here, item.name).cast(item.type)
         arrays.append(pa.concat_arrays([column, values]).take(source))
     return pa.RecordBatch.from_arrays(arrays, schema=work.stage.schema())
+
+
+def _default(stage: RelationalStage, reader: BesideReader, group: int, item: pa.Field) -> pa.Array:
+    """A column as it is where the relation leaves the rows out."""
+    if item.name in stage.defaults:
+        found = reader.read(group, {"": Address(None, stage.defaults[item.name])}).column(0)
+        return found.cast(item.type)
+    rows = reader.rows(group)
+    if item.name in stage.constants:
+        return pa.repeat(pa.scalar(stage.constants[item.name], item.type), rows)
+    return pa.nulls(rows, item.type)
 
 
 def _flat(table: pa.Table, name: str) -> pa.Array:
@@ -172,7 +180,9 @@ def _flat(table: pa.Table, name: str) -> pa.Array:
     return column.combine_chunks() if column.num_chunks else pa.array([], column.type)
 
 
-def _exact_dedup(spark: "SparkSession", work: RelationalWork, rows: "DataFrame") -> "DataFrame":
+def _exact_dedup(
+    spark: "SparkSession", work: RelationalWork, places: Sequence[Place], rows: "DataFrame"
+) -> "DataFrame":
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
@@ -186,7 +196,18 @@ def _exact_dedup(spark: "SparkSession", work: RelationalWork, rows: "DataFrame")
     )
 
 
-def _columns_from(spark: "SparkSession", work: RelationalWork, rows: "DataFrame") -> "DataFrame":
+def _fuzzy_dedup(
+    spark: "SparkSession", work: RelationalWork, places: Sequence[Place], rows: "DataFrame"
+) -> "DataFrame":
+    from pipeline.spark.near_duplicates import near_duplicates
+
+    assert isinstance(work.stage, FuzzyDedup)
+    return near_duplicates(spark, work.workspace, work.stage, places, rows)
+
+
+def _columns_from(
+    spark: "SparkSession", work: RelationalWork, places: Sequence[Place], rows: "DataFrame"
+) -> "DataFrame":
     from pyspark.sql import functions as F
 
     stage = work.stage
@@ -212,6 +233,6 @@ def _columns_from(spark: "SparkSession", work: RelationalWork, rows: "DataFrame"
 
 RELATIONS: dict[
     type[RelationalStage],
-    Callable[["SparkSession", RelationalWork, "DataFrame"], "DataFrame"],
-] = {ExactDedup: _exact_dedup, ColumnsFrom: _columns_from}
+    Callable[["SparkSession", RelationalWork, Sequence[Place], "DataFrame"], "DataFrame"],
+] = {ExactDedup: _exact_dedup, FuzzyDedup: _fuzzy_dedup, ColumnsFrom: _columns_from}
 """The relation of each relational stage: slim rows in; part, row and the stage's columns out."""

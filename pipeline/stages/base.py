@@ -59,6 +59,8 @@ class RelationalStage(Stage):
 
     defaults: ClassVar[dict[str, str]] = {}
     """For a row that the relation leaves out: column written -> documents column it equals."""
+    constants: ClassVar[dict[str, object]] = {}
+    """For a row that the relation leaves out: column written -> its value; null else."""
 
     def map_half(self) -> MapStage | None:
         """The measurement, document by document, that the relation is computed from."""

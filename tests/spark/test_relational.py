@@ -8,25 +8,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support.stages import make_documents_part
+from support.relations import Columns, Document, cuts, measure_relation
 
-from pipeline.io.beside import Address, BesideReader, InForce
-from pipeline.io.store import open_store
-from pipeline.io.workspace import Workspace
-from pipeline.spark.engine import Engine
-from pipeline.spark.halves import PlannedStage
-from pipeline.spark.tasks import Silent
-from pipeline.stages.base import RelationalStage
 from pipeline.stages.columns_from import ColumnsFrom
 from pipeline.stages.exact_dedup import ExactDedup
 from schemas.errors import WinnowError
-from schemas.tables import DOCUMENTS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-Document = dict[str, object]
-Columns = dict[str, tuple[object, ...]]
 
 
 def corpus(seed: int, count: int) -> list[Document]:
@@ -41,55 +30,6 @@ def corpus(seed: int, count: int) -> list[Document]:
             "source_id": str(i),
         }
         for i in range(count)
-    ]
-
-
-def measure(
-    spark: "SparkSession",
-    folder: Path,
-    parts: Sequence[Sequence[Document]],
-    stage: RelationalStage,
-    where: str | None = None,
-) -> Columns:
-    """The stage's columns by id, from a workspace of these parts."""
-    workspace = Workspace(open_store(str(folder)))
-    workspace.create()
-    made = [
-        make_documents_part(folder, f"000001-{number:06d}-0000", documents, group=3)
-        for number, documents in enumerate(parts)
-    ]
-    count = sum(len(documents) for documents in parts)
-    workspace.commit_generation(1, made, {"documents": count, "inputs": []})
-    addresses = {name: Address(None, name) for name in DOCUMENTS.names}
-    fields = {field.name: field for field in DOCUMENTS}
-    used = tuple(name for name in ("n_chars", "url") if where and name in where)
-    planned = PlannedStage(stage.kind, stage, where, used, addresses, fields)
-    Engine(workspace, lambda: spark, Silent()).run([planned])
-    record = workspace.stage(stage.kind)
-    assert record
-    wanted = {"id": Address(None, "id")}
-    wanted |= {name: Address(stage.kind, name) for name in stage.schema().names}
-    found: Columns = {}
-    for part in made:
-        column = record.parts[part.part]
-        beside = {stage.kind: InForce(record.fingerprint, column.key, column.digest)}
-        with BesideReader(str(folder), part, beside) as reader:
-            for group in range(reader.groups):
-                for row in reader.read(group, wanted).to_pylist():
-                    name = str(row.pop("id"))
-                    found[name] = tuple(row.values())
-    assert len(found) == count
-    return found
-
-
-def cuts(documents: Sequence[Document], chance: random.Random) -> list[list[list[Document]]]:
-    """The documents in one part, in a part each with empty ones between, and at random."""
-    shuffled = chance.sample(documents, len(documents))
-    middle = chance.randrange(len(shuffled))
-    return [
-        [list(documents)],
-        [[], *([document] for document in shuffled[:6]), [], list(shuffled[6:])],
-        [list(shuffled[:middle]), list(shuffled[middle:])],
     ]
 
 
@@ -125,7 +65,10 @@ def test_exact_dedup_is_brute_forces_for_any_cut(
     expected = expected_duplicates(documents, admitted)
     assert any(kept for kept, _ in expected.values())
     for number, parts in enumerate(cuts(documents, random.Random(seed))):
-        assert measure(spark, tmp_path / str(number), parts, ExactDedup(), where) == expected
+        assert (
+            measure_relation(spark, tmp_path / str(number), parts, ExactDedup(), where=where)
+            == expected
+        )
 
 
 @pytest.mark.parametrize(("key", "where"), [("id", None), ("url", "n_chars > 1")])
@@ -153,7 +96,9 @@ def test_columns_from_is_a_join_by_the_key_for_any_cut(
             expected[str(document["id"])] = (score[1], score[0], score[2])
     assert len(set(map(str, expected.values()))) > 5
     for number, parts in enumerate(cuts(documents, random.Random(7))):
-        assert measure(spark, tmp_path / str(number), parts, stage, where) == expected
+        assert (
+            measure_relation(spark, tmp_path / str(number), parts, stage, where=where) == expected
+        )
 
 
 def test_a_csv_keyed_by_the_records_own_numbers(spark: "SparkSession", tmp_path: Path) -> None:
@@ -161,7 +106,7 @@ def test_a_csv_keyed_by_the_records_own_numbers(spark: "SparkSession", tmp_path:
     path = tmp_path / "scores.csv"
     path.write_text("source_id,score\n" + "".join(f"{i},{i / 2}\n" for i in range(0, 10, 2)))
     stage = ColumnsFrom(path=str(path), key="source_id", columns=["score"])
-    found = measure(spark, tmp_path / "work", [documents], stage)
+    found = measure_relation(spark, tmp_path / "work", [documents], stage)
     assert found == {str(d["id"]): (None if i % 2 else i / 2,) for i, d in enumerate(documents)}
 
 
@@ -173,4 +118,4 @@ def test_a_key_that_stands_twice_in_the_table_is_an_error(
     path.write_text('{"source_id": "3", "score": 1}\n' * 2 + '{"source_id": "4", "score": 1}\n')
     stage = ColumnsFrom(path=str(path), key="source_id", columns=["score"])
     with pytest.raises(WinnowError, match="has 2 rows for source_id '3'; leave one"):
-        measure(spark, tmp_path / "work", [documents], stage)
+        measure_relation(spark, tmp_path / "work", [documents], stage)

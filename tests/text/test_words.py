@@ -4,8 +4,7 @@ import pytest
 import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pipeline.text.words import words
+from support.batches import kernel_words as words
 
 CLASSES = (
     *("CR", "LF", "Newline", "Extend", "ZWJ", "Regional_Indicator", "Format", "Katakana"),
@@ -120,7 +119,9 @@ MIXED = (
     "אבב\u05b8aZéßžжω\u0627\u0644कि'\"“”.․‘’:·״,;٬0９٣½_‿ \u3000\u2009()#-—。、・漢字々〇〆"
     "ひらがภาษาำ๓한글ㄱ\u1100\u1161ລາວខ្មែរမြန်မာ\U0001f468\U0001f469❤©👍\U0001f3fb\u200b\x00\ufffd\U00020000"
 )
-TEXTS = st.text(st.sampled_from(MIXED) | st.characters(exclude_categories=["Cs"]), max_size=12)
+TEXTS = st.lists(
+    st.sampled_from(MIXED) | st.characters(exclude_categories=["Cs"]), max_size=12
+).map("".join)
 
 
 @given(TEXTS)
@@ -129,11 +130,10 @@ def test_words_are_uax_29s(text: str) -> None:
     assert words(text) == expected(text)
 
 
-@given(st.text(st.sampled_from("aZ09_.,:;'\"-# \r\n\t\x00@") | st.characters(max_codepoint=127)))
-@settings(max_examples=600, deadline=None)
-def test_ascii_takes_a_faster_path_to_the_same_words(text: str) -> None:
-    general = words(text + " é")
-    assert [*words(text), "é"] == general
+@given(st.text("aZ09_.,:;'\"-# \r\n\t\x00@"))
+@settings(max_examples=300, deadline=None)
+def test_words_of_ascii_are_uax_29s(text: str) -> None:
+    assert words(text) == expected(text)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,75 @@
+"""Compiled kernels: how they are made, and where their machine code is kept."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeVar
+
+import numba
+import numpy as np
+
+Int = int | np.int64
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def kernel(function: F) -> F:
+    """The function compiled when it is first called, once for all processes of a machine."""
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(cache_folder())
+    try:
+        compiled: F = numba.njit(cache=True, nogil=True)(function)
+    finally:
+        numba.config.CACHE_DIR = before
+    return compiled
+
+
+@lru_cache(1)
+def cache_folder() -> Path:
+    """Where this user can write: NUMBA_CACHE_DIR, the user's cache or the temporary folder.
+
+    The name carries a digest of the sources, because numba looks only at the time of the file that
+    a kernel stands in and not at the kernels and constants that it is made of.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    name = f"winnow-kernels-{digest.hexdigest()[:16]}"
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
+    mine = f"{tempfile.gettempdir()}/winnow-{os.getuid()}"
+    for base in filter(None, (os.environ.get("NUMBA_CACHE_DIR"), cache, mine)):
+        folder = Path(base, name)
+        with contextlib.suppress(OSError):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if _is_ours(folder):
+                return folder
+    return Path(tempfile.mkdtemp(prefix=name))
+
+
+def _is_ours(folder: Path) -> bool:
+    """Code is loaded from there: nobody else may have put any into it."""
+    found = folder.stat()
+    tempfile.TemporaryFile(dir=folder).close()
+    return found.st_uid == os.getuid() and not found.st_mode & 0o022
+
+
+_WARM: set[str] = set()
+
+
+def warm(name: str, run: Callable[[], object]) -> None:
+    """Run it once in a process, and by one process at a time: the others find what it compiled."""
+    if name not in _WARM:
+        with _alone(cache_folder() / f"{name}.lock"):
+            run()
+        _WARM.add(name)
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,59 @@
+"""Where compiled code is kept, and that processes that compile at once don't disturb each other."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from support import ROOT
+
+CODE = """
+import numpy as np
+from pipeline.text.kernels import cache_folder, warm
+from pipeline.text.shingles import jaccard
+
+def run() -> None:
+    assert jaccard(np.arange(4, dtype=np.uint64), np.arange(2, dtype=np.uint64)) == 0.5
+
+warm("test", run)
+print(cache_folder(), sum(jaccard.stats.cache_misses.values()))
+"""
+
+
+def start(**environment: Path) -> "subprocess.Popen[str]":
+    kept = {k: v for k, v in os.environ.items() if k not in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME")}
+    return subprocess.Popen(
+        [sys.executable, "-c", CODE],
+        env={**kept, "PYTHONPATH": str(ROOT), **{k: str(v) for k, v in environment.items()}},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: "subprocess.Popen[str]") -> tuple[Path, int]:
+    """The folder that was taken, and how many times the kernel was compiled."""
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    folder, compiled = told.split()
+    return Path(folder), int(compiled)
+
+
+def test_of_processes_that_start_at_once_one_compiles(tmp_path: Path) -> None:
+    processes = [start(NUMBA_CACHE_DIR=tmp_path) for _ in range(3)]
+    found = [finish(process) for process in processes]
+    assert {folder.parent for folder, _ in found} == {tmp_path}
+    assert sorted(compiled for _, compiled in found) == [0, 0, 1]
+
+
+def test_without_a_home_to_write_in_the_temporary_folder_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    nowhere, temporary = tmp_path / "file" / "home", tmp_path / "tmp"
+    temporary.mkdir()
+    folder, _ = finish(start(NUMBA_CACHE_DIR=nowhere, HOME=nowhere, TMPDIR=temporary))
+    assert folder.parent == temporary / f"winnow-{os.getuid()}"
+    # Where others could have put code into it, nothing is loaded from it.
+    folder.chmod(0o777)
+    other, compiled = finish(start(NUMBA_CACHE_DIR=nowhere, HOME=nowhere, TMPDIR=temporary))
+    assert other.parent == temporary
+    assert other != folder
+    assert compiled == 1
