@@ -37,7 +37,7 @@ def bootstrap(measure: Callable[[Places], float], rows: int) -> Figure:
     """The measure of all rows, and the middle 95 % of those of rows drawn with replacement."""
     rng = np.random.default_rng(20)
     drawn = [measure(rng.integers(0, rows, rows)) for _ in range(SAMPLES)]
-    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+    low, high = np.percentile(drawn, [2.5, 97.5])
     return Figure(measure(np.arange(rows)), float(low), float(high))
 
 
@@ -49,18 +49,18 @@ def ranks(values: Doubles) -> Doubles:
 
 
 def spearman(one: Doubles, other: Doubles) -> float:
-    """Spearman's rank correlation; not a number where one of the two is constant."""
+    """Spearman's rank correlation; 0 where one of the two is constant."""
     a, b = (ranks(values) - (len(values) + 1) / 2 for values in (one, other))
     scale = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / scale if scale else float("nan")
+    return float(a @ b) / scale if scale else 0.0
 
 
 def auc(values: Doubles, labels: Places) -> float:
-    """The chance that a good row has a higher value than a bad one; half where they are equal."""
+    """The chance that a good row has a higher value than a bad one; half where it is as high."""
     good = int(labels.sum())
     bad = len(labels) - good
     if not good or not bad:
-        return float("nan")
+        return 0.5
     return float(ranks(values)[labels == 1].sum() - good * (good + 1) / 2) / (good * bad)
 
 

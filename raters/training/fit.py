@@ -12,6 +12,7 @@ from raters.grams import BITS, Buckets, Floats
 from raters.student import LIMIT, Doubles, Student, domain_evidence
 from raters.training.gold import Example
 from raters.training.logits import fit_logits
+from raters.training.ridge import solve_ridge
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Settings:
     """An example weighs (size of its group) ** -this, for scores and domains."""
     domain_power: float = 0.5
     """And for domains also (size of its domain) ** -this."""
-    min_slope: float = 0.1
+    min_slope: float = 1.0
     """A criterion that can't be told on other sources still never turns its order round."""
 
 
@@ -77,32 +78,6 @@ def _weights(keys: Sequence[object], power: float) -> Doubles:
     return np.array([sizes[key] ** -power for key in keys])
 
 
-@dataclass(frozen=True)
-class _Ridge:
-    """Dual coefficients, the mean of the targets, and predictions for groups left out."""
-
-    dual: Doubles
-    mean: Doubles
-    left_out: Doubles
-
-
-def _solve(
-    kernel: Doubles, targets: Doubles, weights: Doubles, groups: Sequence[str], ridge: float
-) -> _Ridge:
-    """Weighted kernel ridge regression; leaving a group out needs no second inverse."""
-    weights = weights / weights.mean()
-    mean = weights @ targets / weights.sum()
-    inverse = np.linalg.inv(kernel + np.diag(ridge / weights))
-    dual = inverse @ (targets - mean)
-    left_out = np.empty_like(targets)
-    names = np.array(groups)
-    for group in sorted(set(groups)):
-        rows = np.flatnonzero(names == group)
-        block = inverse[np.ix_(rows, rows)]
-        left_out[rows] = targets[rows] - np.linalg.solve(block, dual[rows])
-    return _Ridge(dual, mean, left_out)
-
-
 def _fit_criterion(
     predicted: Doubles, given: npt.NDArray[np.int64], weights: Doubles, settings: Settings
 ) -> tuple[float, Doubles]:
@@ -149,8 +124,8 @@ def fit_student(
     groups = [example.group for example in examples]
     weights = _weights(groups, settings.group_power)
     rarer = weights * _weights([example.domain for example in examples], settings.domain_power)
-    rated = _solve(kernel, scores.astype(np.float64), weights, groups, settings.ridge)
-    placed = _solve(kernel, domains, rarer, groups, settings.ridge)
+    rated = solve_ridge(kernel, scores.astype(np.float64), weights, groups, settings.ridge)
+    placed = solve_ridge(kernel, domains, rarer, groups, settings.ridge)
     weights = weights / weights.mean()
     models = [
         _fit_criterion(rated.left_out[:, i], scores[:, i], weights, settings)

@@ -24,6 +24,7 @@ SOURCES = (
     "training/fit.py",
     "training/gold.py",
     "training/logits.py",
+    "training/ridge.py",
     "view.py",
 )
 """The modules that decide the artefact; their digests make up the recipe's."""
