@@ -17,6 +17,7 @@ STAGES: Mapping[str, str] = MappingProxyType(
         "tokens": "pipeline.stages.tokens:Tokens",
         "exact_dedup": "pipeline.stages.exact_dedup:ExactDedup",
         "fuzzy_dedup": "pipeline.stages.fuzzy_dedup:FuzzyDedup",
+        "quality": "raters.quality:Quality",
         "columns_from": "pipeline.stages.columns_from:ColumnsFrom",
     }
 )

@@ -309,8 +309,8 @@ MISTAKES = [
     ),
     (
         "- tokens: {}",
-        "- quality: {}",
-        "stages.quality: the stage 'quality' is not available in this",
+        "- classifier: {}",
+        "stages.classifier: the stage 'classifier' is not available in this",
     ),
     (
         "format: text",

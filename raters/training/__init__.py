@@ -1,0 +1,1 @@
+"""Recipes that make the artefacts which raters ship with."""
