@@ -6,8 +6,10 @@ import os
 import time
 from dataclasses import dataclass, field
 
+from jobs.columns import open_columns
 from jobs.configuration import BoundConfiguration, load_configuration
-from jobs.console import Console
+from jobs.console import Console, first_words
+from jobs.levels import at_levels
 from jobs.trial import trial
 from pipeline.io.store import open_store, probe
 from pipeline.io.workspace import Workspace
@@ -15,6 +17,12 @@ from pipeline.spark.engine import Engine, StageFigures
 from pipeline.spark.ingest import IngestFigures, ingest
 from pipeline.spark.lazy import LazySession
 from pipeline.spark.mixture import MixtureFigures, make_mixture
+
+RATING = "overall_score"
+"""The rating that a run's summary explains by examples."""
+
+SHOWN_BYTES = 64 << 20
+"""The examples come from the first parts that hold so much text."""
 
 
 @dataclass
@@ -41,7 +49,26 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(figures, default=vars))
     else:
         console.run_summary(bound.workspace, figures)
+        if not (arguments.until or arguments.only or arguments.log_format == "json"):
+            show_levels(bound.workspace, console)
     return 0
+
+
+def show_levels(location: str, console: Console) -> None:
+    """The first lines of ten documents at each overall score, so that the number has a meaning."""
+    columns = open_columns(location)
+    if RATING not in columns.addresses:
+        return
+    parts, held = [], 0
+    for part in columns.parts:
+        if held < SHOWN_BYTES:
+            parts.append(part)
+            held += part.bytes
+    found = at_levels(columns, parts, RATING, 10, [1, 2, 3, 4, 5])
+    rows = [(value, name[:8], first_words(text, 80)) for value, name, text in found]
+    console.table(
+        "what the overall score means: ten documents of each", ("score", "id", "begins"), rows
+    )
 
 
 def execute(
