@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 OLDEST_JAVA = 17
 
+FEW_CORES = 4
+"""With no more cores than this the JVM makes do with little."""
+
+_JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+
 TRIES = 4
 """How often a task is tried before its step fails."""
 
@@ -115,6 +120,36 @@ def _retrying(master: str) -> str:
     return f"local[{found.group(1) or 1},{TRIES}]" if found else master
 
 
+def _defaults() -> dict[str, str]:
+    log4j = _put(_cache() / "log4j2.properties", _LOGGING)
+    return {
+        _JAVA_OPTIONS: f"-Dlog4j2.configurationFile=file:{log4j}",
+        "spark.python.worker.faulthandler.enabled": "true",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "2000",
+        "spark.sql.execution.arrow.maxBytesPerBatch": "16m",
+        "spark.sql.adaptive.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+    }
+
+
+def _local_defaults(master: str) -> dict[str, str]:
+    found = re.match(r"local\[(\d+)", master)
+    cores = int(found.group(1)) if found else len(os.sched_getaffinity(0))
+    options = _defaults()[_JAVA_OPTIONS]
+    if cores <= FEW_CORES:
+        # The work is in Python: a compiler and a collector that take its cores cost more than they
+        # save (the quick start takes half the processor time of the JVM).
+        options += " -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+    return {
+        _JAVA_OPTIONS: options,
+        "spark.ui.enabled": "false",
+        "spark.sql.shuffle.partitions": str(max(4, 2 * cores)),
+        "spark.driver.memory": "2g",
+        "spark.driver.bindAddress": "127.0.0.1",
+    }
+
+
 def open_session(
     app: str, master: str | None = None, settings: Mapping[str, str] | None = None
 ) -> "SparkSession":
@@ -131,23 +166,7 @@ def open_session(
     if not submitted:
         target = _retrying(target)
     _environment(local)
-    log4j = _put(_cache() / "log4j2.properties", _LOGGING)
-    defaults = {
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{log4j}",
-        "spark.python.worker.faulthandler.enabled": "true",
-        "spark.sql.execution.arrow.maxRecordsPerBatch": "2000",
-        "spark.sql.execution.arrow.maxBytesPerBatch": "16m",
-        "spark.sql.adaptive.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.sql.session.timeZone": "UTC",
-    }
-    if local:
-        defaults |= {
-            "spark.ui.enabled": "false",
-            "spark.sql.shuffle.partitions": "8",
-            "spark.driver.memory": "2g",
-            "spark.driver.bindAddress": "127.0.0.1",
-        }
+    defaults = _defaults() | (_local_defaults(target) if local else {})
     for key, value in {**defaults, **(settings or {})}.items():
         conf.setIfMissing(key, value)
     conf.setMaster(target)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-_QUICK_JAVA = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
 
 
 def command(*words: str) -> list[str]:
@@ -29,7 +28,7 @@ def winnow(
         capture_output=True,
         text=True,
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **_QUICK_JAVA, **environment},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         timeout=timeout,
     )
 
