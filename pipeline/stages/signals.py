@@ -6,6 +6,10 @@ from typing import ClassVar
 import pyarrow as pa
 
 from pipeline.stages.base import MapStage
+from pipeline.stages.texts import utf8
+from pipeline.text.measures import MEASURES
+
+_TYPES = {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,21 +17,23 @@ class Signals(MapStage):
     """Every measure of the Gopher, C4 and FineWeb rules; verdicts are true where a text passes."""
 
     kind: ClassVar[str] = "signals"
-    version: ClassVar[int] = 2
+    # Raised with the Unicode version of pipeline.text.character_table as well.
+    version: ClassVar[int] = 3
     reads: ClassVar[tuple[str, ...]] = ("text",)
-    libraries: ClassVar[tuple[str, ...]] = ("regex",)
+    # The first batch on a machine compiles the kernels, or waits for the process that does.
+    seconds: ClassVar[float] = 180
 
     def schema(self) -> pa.Schema:
         """Counts as integers, shares as doubles, verdicts as booleans."""
-        from pipeline.text.signals import measure
-
-        kinds = {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
-        example = measure("One line of plain words.\n\nAnd one more line of words.")
-        return pa.schema([pa.field(name, kinds[type(value)]) for name, value in example.items()])
+        return pa.schema([pa.field(name, _TYPES[kind]) for name, kind in MEASURES.items()])
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Measure each text."""
+        """Measure the texts."""
         from pipeline.text.signals import measure
 
-        rows = [measure(text) for text in batch.column("text").to_pylist()]
-        return pa.RecordBatch.from_pylist(rows, self.schema())
+        found = measure(*utf8(batch.column("text")))
+        columns = [
+            pa.array(found[field.name].values, field.type, mask=found[field.name].is_null)
+            for field in self.schema()
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema())

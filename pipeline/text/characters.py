@@ -28,6 +28,10 @@ MARK = 1 << 10
 PICTURE = 1 << 11
 BULLET = 1 << 12
 TERMINAL = 1 << 13
+COUNTED = 1 << 14
+"""Is counted by itself, or begins what is."""
+OPENER = 1 << 15
+"""Begins a phrase of boilerplate."""
 
 BULLETS = "\u2022\u2023\u2043\u25e6\u25cf\u25cb\u25a0\u25a1\u25aa\u25ab\u00b7-*"
 """What begins a line of a list."""
@@ -36,6 +40,12 @@ TERMINAL_MARKS = (
     "\u3002\uff01\uff1f\uff0e\uff61\u300d\u300f\u061f\u06d4\u0964\u0965\u0589\u1362\u104b\u17d4"
 )
 """What ends a sentence: full stops and closing quotation marks, of other scripts as well."""
+_FLAGGED = {
+    BULLET: BULLETS,
+    TERMINAL: TERMINAL_MARKS,
+    COUNTED: ".#{[\u2026lL",
+    OPENER: "jtpcuJTPCU",
+}
 
 BLOCK_BITS = 7
 POINTS = 0x110000
@@ -65,6 +75,6 @@ def properties() -> Table:
     starts = np.cumsum(np.frombuffer(content, "<u4", RUNS), dtype=np.int64)
     values = np.frombuffer(content, "<u2", RUNS, 4 * RUNS)
     found = np.repeat(values, np.diff(starts, append=POINTS)).astype(np.uint32)
-    found[[ord(c) for c in BULLETS]] |= BULLET
-    found[[ord(c) for c in TERMINAL_MARKS]] |= TERMINAL
+    for flag, characters in _FLAGGED.items():
+        found[[ord(c) for c in characters]] |= flag
     return Table.of(found)

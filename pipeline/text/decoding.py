@@ -76,3 +76,13 @@ def longest(offsets: Offsets) -> int:
     for document in range(len(offsets) - 1):
         most = max(most, offsets[document + 1] - offsets[document])
     return most
+
+
+def frozen(
+    values: npt.NDArray[np.uint8], offsets: npt.NDArray[np.integer]
+) -> tuple[Bytes, Offsets]:
+    """The buffers as the kernels are compiled for: read only, offsets of 64 bits."""
+    found = np.ascontiguousarray(values).view(), np.ascontiguousarray(offsets, np.int64).view()
+    for array in found:
+        array.flags.writeable = False
+    return found

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.text.characters import POINTS, Table
-from pipeline.text.decoding import Blocks, Bytes, Index, Numbers, Offsets, character, width
+from pipeline.text.decoding import Blocks, Bytes, Index, Numbers, Offsets, character, frozen, width
 from pipeline.text.kernels import Int, kernel
 
 _POINT = 0x1FFFFF
@@ -150,4 +150,4 @@ def normalise(
     texts = [bytes(values[offsets[row] : offsets[row + 1]]).decode() for row in rows]
     folded = [unicodedata.normalize("NFKC", text).casefold().encode() for text in texts]
     ends = np.cumsum([0, *map(len, folded)], dtype=np.int64)
-    return np.frombuffer(b"".join(folded), np.uint8), ends
+    return frozen(np.frombuffer(b"".join(folded), np.uint8), ends)

@@ -63,7 +63,7 @@ _WARM: set[str] = set()
 def warm(name: str, run: Callable[[], object]) -> None:
     """Run it once in a process, and by one process at a time: the others find what it compiled."""
     if name not in _WARM:
-        with _alone(cache_folder() / f"{name}.lock"):
+        with _alone(cache_folder() / "lock"):
             run()
         _WARM.add(name)
 

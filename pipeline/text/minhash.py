@@ -6,11 +6,10 @@ Signatures and the hashes of their bands come from the text in one pass.
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.text.decoding import Bytes, Offsets, longest
+from pipeline.text.decoding import Bytes, Offsets, frozen, longest
 from pipeline.text.folding import normalise
 from pipeline.text.hashing import SEED, extend, mix
 from pipeline.text.kernels import kernel, warm
-from pipeline.text.segmentation import Hashes
 from pipeline.text.shingles import (
     EXAMPLE,
     Shingling,
@@ -19,6 +18,7 @@ from pipeline.text.shingles import (
     make_scratch,
     tables,
 )
+from pipeline.text.words import Hashes
 
 Signatures = npt.NDArray[np.uint32]
 EMPTY = np.uint32(0xFFFFFFFF)
@@ -117,8 +117,8 @@ def signatures(
     offsets[i + 1]. The share of equal minima of two signatures estimates the Jaccard similarity of
     the sets of shingles.
     """
-    warm("minhash", lambda: _compile())
-    return _run(values, np.ascontiguousarray(offsets, np.int64), False, shingling, count, seed)
+    warm("minhash", _compile)
+    return _run(*frozen(values, offsets), False, shingling, count, seed)
 
 
 def band_hashes(

@@ -5,17 +5,17 @@ row, white space counting once. A shorter document is one shingle, one without a
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.text.characters import SPACE, properties
-from pipeline.text.decoding import Blocks, Bytes, Index, Numbers, Offsets, decode, longest
+from pipeline.text.decoding import Blocks, Bytes, Index, Numbers, Offsets, decode, frozen, longest
 from pipeline.text.folding import SLACK, fold, folds, normalise
 from pipeline.text.hashing import SEED, extend, mix
 from pipeline.text.kernels import kernel, warm
-from pipeline.text.segmentation import Hashes, Places, find_words
+from pipeline.text.words import Hashes, Places, find_words
 
 Unit = Literal["word", "char"]
 Tables = tuple[Index, Blocks, Index, Blocks, Numbers]
@@ -36,7 +36,7 @@ class Shingling:
             raise ValueError(f"shingle: {self.unit} is neither word nor char")
 
 
-EXAMPLE = (np.frombuffer(b"one two", np.uint8), np.array([0, 7], np.int64))
+EXAMPLE = frozen(np.frombuffer(b"one two", np.uint8), np.array([0, 7]))
 """What kernels are compiled for."""
 
 
@@ -165,16 +165,14 @@ def shingle_sets(
     `values` is the UTF-8 of all documents, of which number i has those from offsets[i] to
     offsets[i + 1].
     """
-    wide = np.ascontiguousarray(offsets, np.int64)
     warm("shingles", lambda: _run(*EXAMPLE, False, Shingling()))
-    sets = [np.unique(hashes) for hashes in _run(values, wide, False, shingling)]
+    sets = [np.unique(hashes) for hashes in _run(*frozen(values, offsets), False, shingling)]
     ends = np.cumsum([0, *map(len, sets)], dtype=np.int64)
     return (np.concatenate(sets) if sets else np.empty(0, np.uint64)), ends
 
 
 @kernel
-def jaccard(left: Hashes, right: Hashes) -> float:
-    """The share of the shingles in either set that are in both; 0 of two empty sets."""
+def _jaccard(left: Hashes, right: Hashes) -> float:
     i = j = both = 0
     while i < len(left) and j < len(right):
         if left[i] == right[j]:
@@ -190,16 +188,37 @@ def jaccard(left: Hashes, right: Hashes) -> float:
 
 
 @kernel
+def _compare(
+    hashes: Hashes, offsets: Places, left: Places, right: Places, out: npt.NDArray[np.float64]
+) -> None:
+    for pair in range(len(out)):
+        a, b = left[pair], right[pair]
+        one, other = hashes[offsets[a] : offsets[a + 1]], hashes[offsets[b] : offsets[b + 1]]
+        out[pair] = _jaccard(one, other)
+
+
+def jaccard(left: Hashes, right: Hashes) -> float:
+    """The share of the shingles in either set that are in both; 0 of two empty sets."""
+    one, other = _read_only(left), _read_only(right)
+    warm("jaccard", lambda: _jaccard(one, other))
+    return _jaccard(one, other)
+
+
 def jaccards(
     hashes: Hashes,
-    offsets: Offsets,
+    offsets: Places,
     left: Places,
     right: Places,
     out: npt.NDArray[np.float64],
 ) -> None:
-    """Write the Jaccard similarity of each pair of documents, numbers into `shingle_sets`."""
-    for pair in range(len(left)):
-        a, b = left[pair], right[pair]
-        out[pair] = jaccard(
-            hashes[offsets[a] : offsets[a + 1]], hashes[offsets[b] : offsets[b + 1]]
-        )
+    """Write each pair's similarity: of documents by their numbers in what `shingle_sets` gives."""
+    sets, ends = _read_only(hashes), _read_only(offsets)
+    one, other = _read_only(left), _read_only(right)
+    warm("jaccards", lambda: _compare(sets, ends, one, other, out[:0]))
+    _compare(sets, ends, one, other, out)
+
+
+def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view

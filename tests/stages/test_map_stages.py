@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.batches import measure
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from pipeline.stages.base import MapStage
@@ -16,7 +17,6 @@ from pipeline.stages.exact_dedup import TextHash
 from pipeline.stages.language import Language
 from pipeline.stages.signals import Signals
 from pipeline.stages.tokens import SHIPPED, Tokens
-from pipeline.text.signals import measure
 from schemas.codes import LANGUAGES, SAME_LANGUAGES, SCRIPTS
 from schemas.tables import VALUES
 

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.text import signals
 from pipeline.text.characters import properties
 from pipeline.text.decoding import decode
-from pipeline.text.segmentation import find_words
+from pipeline.text.words import find_words
 
 
 def buffers(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
@@ -31,3 +32,12 @@ def kernel_words(text: str) -> list[str]:
     pairs = set(zip(found, hashes[:count].tolist(), strict=True))
     assert len(pairs) == len(set(found)) == len({value for _, value in pairs})
     return found
+
+
+def measure(text: str) -> dict[str, int | float | bool | None]:
+    """What the kernel measures in a text, null where it divides by nothing."""
+    found = signals.measure(*buffers([text]))
+    return {
+        name: None if column.is_null is not None and column.is_null[0] else column.values[0].item()
+        for name, column in found.items()
+    }

@@ -107,7 +107,7 @@ def test_bands_are_told_apart_and_the_hashes_stay_what_they_are() -> None:
     found, _ = band_hashes(*buffers(["The river rose in the night."]), Shingling(), 3, 2, 7)
     assert len(set(found[0].tolist())) == 3
     assert [f"{value:016x}" for value in found[0].tolist()] == [
-        "0c10d95c7d18aee8",
-        "b98aaf1f9b79515d",
-        "ce04dc06890aa22f",
+        "128ae9ee9707078b",
+        "e6c0e3e9392c1c99",
+        "a504bedbdd98bb93",
     ]

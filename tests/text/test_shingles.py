@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.batches import buffers
+from support.plain_words import words
 
-from pipeline.text.shingles import Shingling, Unit, jaccards, shingle_sets
-from pipeline.text.words import words
+from pipeline.text.shingles import Shingling, Unit, jaccard, jaccards, shingle_sets
 
 
 def expected(text: str, shingling: Shingling) -> set[Hashable]:
@@ -46,6 +46,8 @@ def test_sets_are_alike_as_sets_of_tuples_are(texts: list[str], ngram: int, unit
     for (i, j), found in zip(pairs, out, strict=True):
         either = wanted[i] | wanted[j]
         assert found == (len(wanted[i] & wanted[j]) / len(either) if either else 0)
+        one, other = hashes[ends[i] : ends[i + 1]], hashes[ends[j] : ends[j + 1]]
+        assert jaccard(one, other.copy()) == found
 
 
 def test_sets_are_in_order_and_hold_each_shingle_once() -> None:
