@@ -9,7 +9,7 @@ import pyarrow as pa
 from pipeline.stages.base import File, MapStage
 from raters.criteria import CRITERIA, DOMAINS, SCALE
 from raters.student import SHIPPED, Rating, Student, entropy, expected, load_student
-from schemas.tables import VALUES
+from schemas.tables import NAMES, VALUES
 
 Row = dict[str, int | float | str | None]
 
@@ -24,7 +24,7 @@ class Quality(MapStage):
     kind: ClassVar[str] = "quality"
     version: ClassVar[int] = 1
     reads: ClassVar[tuple[str, ...]] = ("text", "language")
-    libraries: ClassVar[tuple[str, ...]] = ("numpy", "xxhash")
+    libraries: ClassVar[tuple[str, ...]] = ("numpy",)
 
     rater: Literal["student"] = "student"
     model: File = "shipped"
@@ -39,7 +39,8 @@ class Quality(MapStage):
                 pa.field(f"{name}_expected", pa.float32()),
             )
         ]
-        letters = {VALUES: json.dumps(list(DOMAINS))}
+        names = {name: letter for letter, name in DOMAINS.items()}
+        letters = {VALUES: json.dumps(list(DOMAINS)), NAMES: json.dumps(names)}
         return pa.schema(
             [
                 *columns,

@@ -1,7 +1,6 @@
 """Measures of how a text is written: characters, lines, words, sentences, repetition."""
 
 import re
-import zlib
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -14,6 +13,8 @@ from raters.lexicon import DOMAIN_WORDS, KINDS
 MARKS = tuple(".,;:!?'\"()[]{}<>=/\\_-*#@$%&|+~^`\u2026\u00b7\u2022\u201c\u201d\u2019\u2013\u2014")
 """Signs whose rates are measured one by one."""
 _OTHERS = 14
+_RUN = 8
+_MIX = np.uint64(0x9E3779B97F4A7C15)
 DOMAIN_SHARES = slice(len(MARKS) + _OTHERS, len(MARKS) + _OTHERS + len(DOMAIN_WORDS))
 """Where the shares of each domain's words stand."""
 _KINDS_END = DOMAIN_SHARES.stop + len(KINDS)
@@ -46,14 +47,23 @@ def _moments(values: Sequence[int]) -> list[float]:
     return [float(np.log1p(x)) for x in (array.mean(), array.std(), array.max())]
 
 
+def _distinct_share(codes: npt.NDArray[np.uint32]) -> float:
+    """The share of runs of eight characters that are there for the first time."""
+    n = len(codes) - _RUN + 1
+    if n < 1:
+        return 1.0
+    hashes = np.zeros(n, np.uint64)
+    for i in range(_RUN):
+        hashes = hashes * _MIX + codes[i : i + n]
+    return len(np.unique(hashes)) / n
+
+
 def of_characters(text: str) -> list[float]:
-    """Rates of signs and kinds of characters, and how well the text compresses."""
+    """Rates of signs and kinds of characters, and how often runs of them come again."""
     size = len(text)
-    data = text.encode("utf-8", "surrogatepass")
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     counts = np.bincount(codes[codes < 0x80], minlength=0x80)
     upper, lower = int(counts[65:91].sum()), int(counts[97:123].sum())
-    half = len(data) // 2
     measures = [
         *(_root(text.count(mark), size) for mark in MARKS),
         _ratio(int(counts[48:58].sum()), size),
@@ -64,8 +74,8 @@ def of_characters(text: str) -> list[float]:
         _root(int(counts[10]), size),
         *(_ratio(int(np.count_nonzero(codes >= edge)), size) for edge in (0x80, 0x250, 0x2E80)),
         _ratio(text.count("\ufffd"), size),
-        _ratio(len(zlib.compress(data, 1)), len(data)),
-        _ratio(len(zlib.compress(data[half:], 1)), len(data) - half),
+        _distinct_share(codes),
+        _distinct_share(codes[size // 2 :]),
         float(np.log1p(size)),
         float(size > 2000),
     ]

@@ -67,6 +67,9 @@ STATUSES = (
 VALUES = b"winnow.values"
 """Key in a field's metadata: the closed set of its values, as a JSON list."""
 
+NAMES = b"winnow.names"
+"""Key in a field's metadata: the values by what people call them, as a JSON object."""
+
 
 def documents_schema(mapped: Mapping[str, str]) -> pa.Schema:
     """The schema of a documents part whose source maps these columns to these types."""

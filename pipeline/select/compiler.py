@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pyarrow as pa
 
 from schemas.errors import ConfigurationError
-from schemas.tables import VALUES
+from schemas.tables import NAMES, VALUES
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -57,9 +57,11 @@ def _located(text: str, line: int, column: int, message: str) -> str:
     return f"{message}, at line {line}, column {column}: {shown}"
 
 
-def _nearest(name: str, names: "list[str]") -> str:
-    close = difflib.get_close_matches(name, names, 1, 0.5)
-    return f"; did you mean '{close[0]}'?" if close else ""
+def _nearest(name: str, names: Mapping[str, str]) -> str:
+    """A question after what the nearest of the names, in any case, stands for."""
+    lower = {other.lower(): meant for other, meant in names.items()}
+    close = difflib.get_close_matches(name.lower(), lower, 1, 0.5)
+    return f"; did you mean '{lower[close[0]]}'?" if close else ""
 
 
 class Compiler:
@@ -111,7 +113,7 @@ class Compiler:
         name = ".".join(part.name for part in tree.parts)  # type: ignore[attr-defined]
         found = self._catalogue.get(name)
         if found is None:
-            near = _nearest(name, list(self._catalogue))
+            near = _nearest(name, {column: column for column in self._catalogue})
             raise self._wrong(tree, f"no column {name}{near}")
         self.used.append(name)
 
@@ -197,11 +199,12 @@ class Compiler:
         raise self._wrong(tree, f"'{tree.sql(DIALECT)}' compares {kinds[0]} with {kinds[1]}")
 
     def _check_value(self, tree: "exp.Expression", column: str, value: str) -> None:
-        told = (self._catalogue[column].metadata or {}).get(VALUES)
-        known = json.loads(told) if told else None
+        metadata = self._catalogue[column].metadata or {}
+        known = json.loads(metadata.get(VALUES, b"null"))
         if known is not None and value not in known:
+            names = {name: name for name in known} | json.loads(metadata.get(NAMES, b"{}"))
             few = f" ({', '.join(known)})" if len(known) <= 12 else ""
-            near = _nearest(value, known) or few
+            near = _nearest(value, names) or few
             told = f"'{value}' is no value of {column}{near}"
             raise self._wrong(_literal_in(tree, value), told)
 

@@ -32,6 +32,8 @@ _INTRODUCTION = """\
 Fourteen criteria from 1 to 5 and one of fifteen domains for a text, by a linear model on a CPU. It
 sees the first 1,400 and the last 600 characters of a text. `student.json` tells what it was made
 from, `raters/student.py` how it rates, `raters/training` how it was trained.
+`python -m raters.training.student` makes the artefact, `python -m raters.training.evaluate`
+measures it and writes this card and `figures.json`.
 
 It learned from ratings that a large language model gave, not from people; letters and scores of
 other raters are not comparable to its own. Of its own it knows word lists (`raters/lexicon.py`),
@@ -45,9 +47,10 @@ a source are alike, and drawing whole sources would give wider ones.
 *Split by source*: eight folds, and no source is in two; all books of OpenStax are one source, and
 so are all pages from DCLM. The student rates sources that it has never seen. *Random split*: eight
 folds of rows, whatever their source. *Allowed rows* are those that the shipped artefact was trained
-on; web pages, e-mail and news are not among them. The last table shows what that costs: it
-**overrates** such texts (bias: expected score less gold), while their order holds better. Integers
-are the likeliest score; Spearman's correlation is that of expected values. The recipe's settings
+on; most are edited prose, and web pages, e-mail and news are not among them. The last table shows
+what that costs: it **overrates** such texts (bias: expected score less gold), while their order
+holds better than that of the allowed rows among themselves, which differ little. Integers are the
+likeliest score; Spearman's correlation is that of expected values. The recipe's settings
 were chosen among a handful with the first table in view, which flatters it a little.
 """
 

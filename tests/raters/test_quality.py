@@ -65,9 +65,11 @@ def test_the_columns_are_those_of_the_contract() -> None:
 
 def test_another_domain_is_refused_before_any_work() -> None:
     fields = {"domain": Quality().schema().field("domain")}
-    compile_predicate("domain = 'A'", fields)
-    with pytest.raises(ExpressionError, match="'Medicine' is no value of domain"):
-        compile_predicate("domain = 'Medicine'", fields)
+    compile_predicate("domain = 'A' or domain in ('B', 'O')", fields)
+    for wrong, letter in (("Medicine", "A"), ("finances", "B"), ("e-commerce", "L"), ("a", "A")):
+        told = f"'{wrong}' is no value of domain; did you mean '{letter}'"
+        with pytest.raises(ExpressionError, match=told):
+            compile_predicate(f"domain = '{wrong}'", fields)
 
 
 def test_a_row_has_a_status_and_a_rating_only_where_ok() -> None:

@@ -67,6 +67,22 @@ def test_what_is_no_artefact_is_refused(student: Student, tmp_path: Path) -> Non
         load_student(str(path))
 
 
+def test_ratings_of_the_shipped_artefact_are_as_before(student: Student) -> None:
+    """Features that change need a new artefact and another FORMAT."""
+    known = {
+        TEXTBOOK: "4.463 4.390 4.923 4.216 3.084 4.814 1.813 3.719 4.718 3.620 2.985 4.729 4.875 "
+        "3.440 0.947",
+        SPAM: "3.523 2.221 4.923 2.614 1.297 4.715 1.246 1.023 4.329 1.136 1.052 4.493 4.372 "
+        "1.057 0.500",
+        MENU: "4.123 2.553 4.926 3.107 1.745 4.740 1.400 1.377 4.550 1.144 1.815 4.374 4.822 "
+        "1.328 0.410",
+    }
+    for text, values in known.items():
+        (rating,) = student.rate([text])
+        found = [*expected(rating.scores), rating.domains.max()]
+        assert found == pytest.approx([float(value) for value in values.split()], abs=0.002)
+
+
 def test_better_texts_have_higher_scores(student: Student) -> None:
     assert overall(student, TEXTBOOK) > overall(student, MENU) + 1
     assert overall(student, TEXTBOOK) > overall(student, SPAM) + 1
