@@ -52,7 +52,31 @@ class Expression:
 
         tree = parse(self.text).unnest()
         found = list(tree.flatten()) if isinstance(tree, exp.And) else [tree]
-        return tuple(compile_expression(term.sql(DIALECT), self.fields) for term in found)
+        written = split_terms(self.text)
+        if len(written) != len(found):
+            written = [term.sql(DIALECT) for term in found]
+        return tuple(compile_expression(term, self.fields) for term in written)
+
+
+def split_terms(text: str) -> list[str]:
+    """The pieces of an expression between the `and`s that stand in no parentheses, as written."""
+    from sqlglot.dialects.dialect import Dialect
+    from sqlglot.tokenizer_core import TokenType
+
+    pieces: list[str] = []
+    begin = depth = betweens = 0
+    for token in Dialect.get_or_raise(DIALECT).tokenize(text):
+        if token.token_type in (TokenType.L_PAREN, TokenType.R_PAREN):
+            depth += 1 if token.token_type == TokenType.L_PAREN else -1
+        elif depth == 0 and token.token_type == TokenType.BETWEEN:
+            betweens += 1
+        elif depth == 0 and token.token_type == TokenType.AND:
+            if betweens:
+                betweens -= 1
+                continue
+            pieces.append(text[begin : token.start])
+            begin = token.end + 1
+    return [" ".join(piece.split()) for piece in (*pieces, text[begin:])]
 
 
 def compile_expression(text: str, catalogue: Catalogue) -> Expression:
