@@ -250,6 +250,10 @@ def test_logits_are_the_likeliest() -> None:
         design, chosen, np.ones(100), np.full(3, 1e-6), np.log([[1.0, 3.0, 6.0]] * 100)
     )
     assert held == pytest.approx(0, abs=1e-3)
+    precision = np.array([5.0, 10.0, 20.0])
+    found = fit_logits(design, chosen, np.ones(100), precision)
+    odds = np.exp(found) / np.exp(found).sum()
+    assert precision * found == pytest.approx([10, 30, 60] - 100 * odds, abs=1e-3)
 
 
 def test_figures_by_hand() -> None:
