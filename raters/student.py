@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from raters.criteria import CRITERIA, DOMAINS, SCALE
 from raters.grams import BITS, Buckets, Floats, count_grams
+from raters.lexicon import DOMAIN_WORDS
 from raters.style import DOMAIN_COUNTS, DOMAIN_SHARES, measure_style
 from raters.view import student_view
 
@@ -46,12 +47,10 @@ def featurise(text: str) -> Features:
 
 
 def domain_evidence(style: Floats) -> Doubles:
-    """By domain, how much more of its words the text has than of the average domain's."""
+    """By domain, the share of its words in the text, and how many distinct ones there are."""
     found = np.zeros((len(DOMAINS), 2))
     for column, place in enumerate((DOMAIN_SHARES, DOMAIN_COUNTS)):
-        values = style[place].astype(np.float64)
-        found[: len(values), column] = values
-        found[:, column] -= values.mean()
+        found[: len(DOMAIN_WORDS), column] = style[place]
     return found
 
 

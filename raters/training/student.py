@@ -25,6 +25,7 @@ SOURCES = (
     "training/gold.py",
     "training/logits.py",
     "training/ridge.py",
+    "training/student.py",
     "view.py",
 )
 """The modules that decide the artefact; their digests make up the recipe's."""
