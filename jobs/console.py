@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jobs.commands.run import RunFigures
 
 
-MOST_ROWS = 40
+MOST_ROWS = 24
 """So many strata are shown; the manifest has all."""
 
 
