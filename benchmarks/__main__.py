@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.machine import describe
 from benchmarks.parts import tiny_parts
+from benchmarks.peers import peers
 from benchmarks.size import line_size, part_size, source_size
 from benchmarks.stages import throughput
 
@@ -16,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[Path, float], None]] = {
     "line-size": line_size,
     "tiny-parts": tiny_parts,
     "throughput": throughput,
+    "peers": peers,
 }
 
 
