@@ -30,14 +30,17 @@ stages:
   - tokens: {}                  # n_tokens, by the tokenizer that comes with Winnow, or:
   # - tokens: {tokenizer: path/to/tokenizer.json}
   - exact_dedup: {}             # exact_duplicate_of, exact_cluster_id
+  - fuzzy_dedup: {}             # near duplicates: duplicate_of, similarity, cluster_id; or:
+  # - fuzzy_dedup: {shingle: word, ngram: 5, threshold: 0.8}
+  - quality: {}                 # overall_score and thirteen other ratings, domain; for English
   # - columns_from: {path: scores.parquet, key: url, columns: [score]}    # computed elsewhere
 
 # What is selected from the columns, and written with the text.
 mixtures:
   - name: main
     where: "language = 'en' and gopher_quality and gopher_repetition"
-    unique: exact_cluster_id    # of documents with the same text, one
-    score: n_words              # higher is better
+    unique: cluster_id          # of documents that are nearly the same, the best one
+    score: overall_score_expected     # higher is better
     sampler: {method: top_k}    # or uniform, or {method: gumbel, temperature: 0.5}
     strata: [source]            # the budget is divided among the values of these columns ...
     quotas: proportional        # ... in proportion to what passes `where`, or: equal
