@@ -17,6 +17,8 @@ def test_the_template_is_a_valid_configuration(tmp_path: Path) -> None:
         "signals",
         "tokens",
         "exact_dedup",
+        "fuzzy_dedup",
+        "quality",
     ]
     assert bound.mixture("main").tokens_column == "n_tokens"
 
