@@ -16,6 +16,7 @@ STAGES: Mapping[str, str] = MappingProxyType(
         "signals": "pipeline.stages.signals:Signals",
         "tokens": "pipeline.stages.tokens:Tokens",
         "exact_dedup": "pipeline.stages.exact_dedup:ExactDedup",
+        "perplexity": "raters.perplexity:Perplexity",
         "columns_from": "pipeline.stages.columns_from:ColumnsFrom",
     }
 )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-RESERVED_STAGES = ("fuzzy_dedup", "decontamination", "pii", "perplexity", "quality", "classifier")
+RESERVED_STAGES = ("fuzzy_dedup", "decontamination", "pii", "quality", "classifier")
 """Kinds of stages."""
 
 RESERVED_KEYS: Mapping[tuple[str, ...], tuple[str, ...]] = MappingProxyType(
