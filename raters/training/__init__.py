@@ -1,0 +1,1 @@
+"""Recipes that make the models which come with Winnow; each is deterministic and can be rerun."""
