@@ -28,8 +28,9 @@ class TransformersEngine:
     def __init__(self, directory: str, dtype: Dtype = "float32") -> None:
         import torch
         from transformers import AutoModelForCausalLM
+        from transformers.utils.logging import disable_progress_bar
 
-        torch.set_num_threads(1)
+        disable_progress_bar()
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             directory,
             dtype=getattr(torch, dtype),
@@ -45,6 +46,9 @@ class TransformersEngine:
 
     def run(self, requests: Sequence[Request]) -> list[Completion]:
         """Score each request."""
+        import torch
+
+        torch.set_num_threads(1)  # more would add up in another order
         return [Completion(nll=self._score(request)) for request in requests]
 
     def _score(self, request: Request) -> float:

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
 from typing import ClassVar
 
 import pyarrow as pa
@@ -77,13 +79,17 @@ class Perplexity(MapStage):
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Score each text."""
-        directory = model_directory(self.model)
-        facts = read_facts(directory)
-        engine = load_engine(str(directory), self.dtype)
-        rows = []
-        for text in batch.column("text").to_pylist():
-            encoded = encode(text, str(directory), self.max_tokens)
-            rows.append(rate(encoded, engine.run(windows(encoded.tokens, facts))))
+        directory = str(model_directory(self.model))
+        facts = read_facts(Path(directory))
+        encoded = [
+            encode(text, directory, self.max_tokens) for text in batch.column("text").to_pylist()
+        ]
+        asked = [windows(item.tokens, facts) for item in encoded]
+        done = iter(load_engine(directory, self.dtype).run(list(chain.from_iterable(asked))))
+        rows = [
+            rate(item, list(islice(done, len(requests))))
+            for item, requests in zip(encoded, asked, strict=True)
+        ]
         schema = self.schema().append(pa.field("status", pa.string()))
         return pa.RecordBatch.from_pylist(rows, schema)
 

@@ -33,7 +33,9 @@ SAVED_EVERY = 50
 class Recipe:
     """All that decides the model, beside the data."""
 
-    vocabulary: int = 4096
+    vocabulary: int = 384
+    """So few that tokens are of nearly one length: with many, what falls to pieces (spam, errors of
+    recognition) is cut into short tokens, each of them easy to guess, and scores too low."""
     context: int = 1024
     width: int = 192
     layers: int = 3
@@ -209,35 +211,37 @@ def export(training: Training, output: Path) -> None:
 
 def card(rows: Sequence[Row], tokens: int, losses: dict[str, float], recipe: Recipe) -> str:
     """What the model is, what it was trained on and how well it does."""
-    documents: Counter[str] = Counter(row.licence for row in rows)
-    size: Counter[str] = Counter()
-    for row in rows:
-        size[row.licence] += len(row.text.encode())
-    collections = ", ".join(sorted({row.collection for row in rows}))
     seen = recipe.steps * recipe.sequences * (recipe.context - 1)
-    table = "\n".join(
-        f"| {name} | {documents[name]:,} | {size[name]:,} |" for name in sorted(documents)
-    )
     return f"""---
 license: cc-by-sa-4.0
 ---
 # The language model that comes with Winnow
 
 A causal language model (Llama architecture) that scores perplexity without a download. It is
-far too small to write with. Made by `python -m raters.training.lm`, recipe {recipe.digest()}:
+far too small to write with, and surest of English. Recipe {recipe.digest()} of
+`python -m raters.training.lm`:
 
 {json.dumps(asdict(recipe))}
 
-| licence | documents | bytes |
-| --- | --- | --- |
-{table}
-
-Collections: {collections}.
-
-Tokens of the data: {tokens:,}; tokens seen: {seen:,}.
 Loss in nats per token: {losses["training"]:.3f} over the last 100 steps of training,
 {losses["held"]:.3f} on documents held out ({losses["per_byte"]:.3f} per byte).
+Tokens of the data: {tokens:,}; tokens seen in training: {seen:,}.
+
+{_shares("licence", [(row.licence, row.text) for row in rows])}
+
+{_shares("collection", [(row.collection, row.text) for row in rows])}
+
+Who made the collections is told in examples/sample/CREDITS.md of Winnow's sources.
 """
+
+
+def _shares(what: str, texts: Sequence[tuple[str, str]]) -> str:
+    """A table: how many documents and bytes there are of each."""
+    documents, size = Counter(name for name, _ in texts), Counter[str]()
+    for name, text in texts:
+        size[name] += len(text.encode())
+    lines = [f"| {name} | {documents[name]:,} | {size[name]:,} |" for name in sorted(documents)]
+    return "\n".join([f"| {what} | documents | bytes |", "| --- | --- | --- |", *lines])
 
 
 def train(paths: Sequence[Path], output: Path, recipe: Recipe) -> None:

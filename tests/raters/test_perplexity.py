@@ -64,14 +64,14 @@ def load(path: Path) -> "PreTrainedModel":
     return AutoModelForCausalLM.from_pretrained(path).eval()
 
 
-def plain(path: Path, tokens: Sequence[int]) -> list[float]:
+def plain(path: Path, tokens: Sequence[int], window: int = WINDOW) -> list[float]:
     """Each token's NLL, one forward pass a token, from the definition of windows."""
     import torch
 
     found = []
     for place, token in enumerate(tokens):
-        later = max(0, math.ceil((place + 1 - (WINDOW - 1)) / (WINDOW // 2)))
-        context = [FIRST, *tokens[later * (WINDOW // 2) : place]]
+        later = max(0, math.ceil((place + 1 - (window - 1)) / (window // 2)))
+        context = [FIRST, *tokens[later * (window // 2) : place]]
         with torch.inference_mode():
             logits = load(path)(torch.tensor([context])).logits[0, -1]
         found.append(-float(torch.log_softmax(logits.double(), 0)[token]))
@@ -108,6 +108,15 @@ def test_a_text_of_any_length_scores_as_a_plain_forward_pass(model: Path, length
     assert row["nll_per_token"] == pytest.approx(nll / length, abs=1e-4)
     assert row["nll_per_byte"] == pytest.approx(nll / length, abs=1e-4)
     assert row["perplexity"] == pytest.approx(math.exp(row["nll_per_token"]))
+
+
+def test_a_window_of_many_tokens_scores_as_a_plain_forward_pass(tmp_path: Path) -> None:
+    write_model(tmp_path, window=512)
+    text = "".join(chr(97 + place * place % 26) for place in range(300))
+    (row,) = score(Perplexity(model=str(tmp_path)), [text])
+    nll = sum(plain(tmp_path, letters(text), 512))
+    assert row["perplexity_windows"] == 1
+    assert row["nll_per_token"] == pytest.approx(nll / 300, abs=1e-4)
 
 
 def test_what_stands_before_changes_the_score(model: Path) -> None:

@@ -11,7 +11,9 @@ SPECIAL = "<|first|>"
 WINDOW = 64
 
 
-def write_model(folder: Path, config: "PreTrainedConfig | None" = None) -> Path:
+def write_model(
+    folder: Path, config: "PreTrainedConfig | None" = None, window: int = WINDOW
+) -> Path:
     """A model and its tokenizer: token 0 is special, byte b is token b + 1."""
     import torch
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
@@ -29,7 +31,7 @@ def write_model(folder: Path, config: "PreTrainedConfig | None" = None) -> Path:
         config
         or Qwen2Config(
             vocab_size=257, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
-            num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=WINDOW,
+            num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=window,
             tie_word_embeddings=True, initializer_range=0.3, bos_token_id=FIRST,
         )
     )  # fmt: skip
