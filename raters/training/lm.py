@@ -42,7 +42,7 @@ class Recipe:
     heads: int = 3
     inner: int = 512
     sequences: int = 2
-    steps: int = 2200
+    steps: int = 2300
     warmup: int = 100
     decay: float = 0.35
     """The learning rate stays the same and falls to zero over this share of the steps."""
