@@ -1,11 +1,11 @@
 """Texts after NFKC and casefold, in which words are compared.
 
-Most texts change by character if at all. Where characters could join or change places (Unicode
+Most texts change by character, or by two that join. Where more could join or change places (Unicode
 Standard Annex 15) the text is normalised by `unicodedata`, whose version decides for both.
 """
 
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -27,17 +27,15 @@ _SECOND = 1 << 23
 _RANK = 24
 """From here on the combining class, of which the last character has it if there are several."""
 _UNSAFE = 255
+_PAIR_BITS = 21
 SLACK = 64
 """So many characters more than bytes may come of a beginning of a text."""
 
 
-@dataclass(frozen=True)
-class Folds:
-    """What becomes of each character."""
-
-    table: Table
-    several: Numbers
-
+Places = npt.NDArray[np.int64]
+FoldTables = tuple[Index, Blocks, Numbers, Places, Places]
+"""A Table of what becomes of each character; what those of several characters are; pairs of
+characters that join, in order; what each becomes."""
 
 # Blocks of letters that are what they are, and many: CJK, Hangul, planes without letters.
 _PLAIN = (
@@ -47,34 +45,50 @@ _PLAIN = (
 
 
 @lru_cache(1)
-def folds() -> Folds:
+def folds() -> FoldTables:
     """By this Python's `unicodedata`."""
     entries = np.zeros(POINTS, np.uint32)
     entries[0xAC00:0xD7A4] |= _FIRST
     several: list[int] = []
-    first, second = _pairs()
+    pairs = _pairs()
+    first = frozenset(chr(pair >> _PAIR_BITS) for pair in pairs) | _come_apart()
+    second = frozenset(chr(pair & _POINT) for pair in pairs) | _JAMO
     edge = 0
     for start, end in _PLAIN:
         for point in range(edge, start):
             if not 0xD800 <= point < 0xE000:
                 entries[point] = _entry(chr(point), first, second, several)
         edge = end
-    return Folds(Table.of(entries), np.array(several, np.uint32))
+    table = Table.of(entries)
+    keys = np.array(sorted(pairs), np.int64)
+    joined = np.array([pairs[int(key)] for key in keys], np.int64)
+    return table.index, table.blocks, np.array(several, np.uint32), keys, joined
 
 
-def _pairs() -> tuple[frozenset[str], frozenset[str]]:
-    """Characters that join with a later one or come apart; characters that join with an earlier."""
-    first = {chr(point) for point in (*range(0x1100, 0x1113), *range(0xAC00, 0xD7A4))}
-    second = {chr(point) for point in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))}
+def _decomposable() -> Iterator[tuple[int, list[int]]]:
+    """Characters that are canonically equivalent to others, and to which."""
     for point in (*range(0x3400), *range(0xF900, 0x20000), *range(0x2F800, 0x2FA20)):
         parts = unicodedata.decomposition(chr(point))
         if parts and not parts.startswith("<"):
-            characters = [chr(int(part, 16)) for part in parts.split()]
-            first.add(chr(point))
-            if unicodedata.normalize("NFC", "".join(characters)) == chr(point):
-                first.add(characters[0])
-                second.add(characters[1])
-    return frozenset(first), frozenset(second)
+            yield point, [int(part, 16) for part in parts.split()]
+
+
+def _pairs() -> dict[int, int]:
+    """Two characters that join, in one number, and what they become; without Hangul."""
+    return {
+        parts[0] << _PAIR_BITS | parts[1]: point
+        for point, parts in _decomposable()
+        if unicodedata.normalize("NFC", "".join(map(chr, parts))) == chr(point)
+    }
+
+
+def _come_apart() -> frozenset[str]:
+    """Characters that could lose a part to a mark after them; Hangul's, which join by rule."""
+    hangul = (*range(0x1100, 0x1113), *range(0xAC00, 0xD7A4))
+    return frozenset(map(chr, (*hangul, *(point for point, _ in _decomposable()))))
+
+
+_JAMO = frozenset(map(chr, (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))))
 
 
 def _entry(c: str, first: frozenset[str], second: frozenset[str], several: list[int]) -> int:
@@ -95,52 +109,72 @@ def _entry(c: str, first: frozenset[str], second: frozenset[str], several: list[
 
 
 @kernel
-def fold(
-    values: Bytes,
-    start: int,
-    end: int,
-    index: Index,
-    blocks: Blocks,
-    several: Numbers,
-    points: Numbers,
-) -> int:
+def fold(values: Bytes, start: Int, end: Int, folds: FoldTables, points: Numbers) -> int:
     """Write the characters after NFKC and casefold; how many, or -1 where that takes more."""
+    index, blocks, several, pairs, joined = folds
     n: Int = 0
     at = start
+    base: Int = 0
+    before: Int = 0
     joins = False
     rank = np.uint32(0)
     while at < end:
-        first = np.int64(values[at])
-        if first < 0x80:
-            entry = blocks[0, first]
-            points[n] = (first + entry) & _POINT
-            n += 1
-            at += 1
-            joins = entry & _FIRST != 0
-            rank = np.uint32(0)
-            continue
-        point = character(values, at, first)
-        at += width(first)
-        entry = blocks[index[point >> 7], point & 127]
-        own = entry >> _RANK
-        leading = np.uint32(0) if entry & _SEVERAL else own
-        if own == _UNSAFE or (joins and entry & _SECOND) or (leading and leading < rank):
-            return -1
-        if not leading:
-            joins = entry & _FIRST != 0
-        rank = own
-        if entry & _SEVERAL:
-            place = (entry & _POINT) >> _LENGTH_BITS
-            more = np.int64(entry & 31)
-            if n + more > at - start + SLACK:
-                return -1
-            for i in range(more):
-                points[n + i] = several[place + i]
-            n += more
-        else:
+        point: Int = np.int64(values[at])
+        if point < 0x80:
+            entry = blocks[0, point]
+            base, before, joins, rank = point, n, entry & _FIRST != 0, np.uint32(0)
             points[n] = (point + entry) & _POINT
             n += 1
+            at += 1
+            continue
+        point = character(values, at, point)
+        at += width(np.int64(values[at]))
+        entry = blocks[index[point >> 7], point & 127]
+        own = entry >> _RANK
+        if own == _UNSAFE or (not entry & _SEVERAL and 0 < own < rank):
+            return -1
+        if joins and entry & _SECOND:
+            point = _composite(pairs, joined, base, point) if rank == 0 else -1
+            if point < 0:
+                return -1
+            entry = blocks[index[point >> 7], point & 127]
+            n = before
+        rank = entry >> _RANK
+        if rank == 0 or entry & _SEVERAL:
+            base, before, joins = point, n, entry & _FIRST != 0
+        n = _put(points, n, point, entry, several, at - start + SLACK)
+        if n < 0:
+            return -1
     return int(n)
+
+
+@kernel
+def _composite(pairs: Places, joined: Places, first: Int, second: Int) -> Int:
+    """The character that two in a row are canonically equivalent to; -1 where there is none."""
+    wanted = first << _PAIR_BITS | second
+    low, high = 0, len(pairs)
+    while low < high:
+        middle = (low + high) // 2
+        if pairs[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return joined[low] if low < len(pairs) and pairs[low] == wanted else -1
+
+
+@kernel
+def _put(points: Numbers, n: Int, point: Int, entry: Int, several: Numbers, room: Int) -> Int:
+    """Write what a character becomes; how many there are then, or -1 where they outgrow it."""
+    if not entry & _SEVERAL:
+        points[n] = (point + entry) & _POINT
+        return n + 1
+    place = (entry & _POINT) >> _LENGTH_BITS
+    more = np.int64(entry & 31)
+    if n + more > room:
+        return -1
+    for i in range(more):
+        points[n + i] = several[place + i]
+    return n + more
 
 
 def normalise(

@@ -39,9 +39,11 @@ def cache_folder() -> Path:
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     name = f"winnow-kernels-{digest.hexdigest()[:16]}"
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
+    # Left as it is where nobody knows the user's home, as of the users that clusters make up.
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     mine = f"{tempfile.gettempdir()}/winnow-{os.getuid()}"
-    for base in filter(None, (os.environ.get("NUMBA_CACHE_DIR"), cache, mine)):
+    named = os.environ.get("NUMBA_CACHE_DIR")
+    for base in filter(os.path.isabs, (os.path.abspath(named) if named else "", cache, mine)):
         folder = Path(base, name)
         with contextlib.suppress(OSError):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,6 +1,13 @@
 """The measures behind the Gopher, C4 and FineWeb rules, from counts, and the rules' verdicts.
 
 Characters are code points. Words are UAX 29 words, where the papers have those between white space.
+Stop words count in any case, each once. The shares of lines and paragraphs are of the characters of
+all lines and paragraphs, those of n-grams of the characters of all words; a character in several
+n-grams counts once, and a top n-gram comes twice or more. C4 drops lines and citation marks; here
+`n_c4_lines` counts the lines that it would keep: they end in a terminal mark (not an ellipsis, as
+its code has it), have five words or more between white space and no boilerplate. `n_c4_sentences`
+counts the sentences in them, which end in `.`, `!` or `?` before white space, where C4's code has a
+trained splitter.
 """
 
 from collections.abc import Mapping

@@ -12,13 +12,13 @@ import numpy.typing as npt
 
 from pipeline.text.characters import SPACE, properties
 from pipeline.text.decoding import Blocks, Bytes, Index, Numbers, Offsets, decode, frozen, longest
-from pipeline.text.folding import SLACK, fold, folds, normalise
+from pipeline.text.folding import SLACK, FoldTables, fold, folds, normalise
 from pipeline.text.hashing import SEED, extend, mix
 from pipeline.text.kernels import kernel, warm
 from pipeline.text.words import Hashes, Places, find_words
 
 Unit = Literal["word", "char"]
-Tables = tuple[Index, Blocks, Index, Blocks, Numbers]
+Tables = tuple[Index, Blocks, FoldTables]
 Scratch = tuple[Numbers, Numbers, Places, Places, Hashes]
 
 
@@ -42,8 +42,8 @@ EXAMPLE = frozen(np.frombuffer(b"one two", np.uint8), np.array([0, 7]))
 
 def tables() -> Tables:
     """What characters are, and what they become."""
-    known, folding = properties(), folds()
-    return (known.index, known.blocks, folding.table.index, folding.table.blocks, folding.several)
+    known = properties()
+    return known.index, known.blocks, folds()
 
 
 @kernel
@@ -74,12 +74,12 @@ def document_shingles(
 
     -1 for a document that has to be normalised first.
     """
-    index, blocks, fold_index, fold_blocks, several = tables
+    index, blocks, folds = tables
     points, properties, starts, ends, hashes = scratch
     if is_folded:
         n = decode(values, start, end, index, blocks, points, properties)
     else:
-        n = fold(values, start, end, fold_index, fold_blocks, several, points)
+        n = fold(values, start, end, folds, points)
         for i in range(n):
             point = np.int64(points[i])
             properties[i] = blocks[index[point >> 7], point & 127]

@@ -20,7 +20,6 @@ from pipeline.text.characters import (
     MIDNUM,
     MIDNUMLET,
     NUMERIC,
-    OTHER,
     PICTURE,
     REGIONAL,
     SINGLE_QUOTE,
@@ -95,8 +94,6 @@ def segment_end(properties: Numbers, start: int, n: int) -> int:
         return at + 1 if follows else at
     is_odd = left == REGIONAL
     last = left
-    if _IGNORED >> left & 1:
-        left = OTHER
     while at < n:
         right = np.int64(properties[at]) & CLASS
         if JOINED[left] >> right & 1 and (left != WSEGSPACE or last == WSEGSPACE):

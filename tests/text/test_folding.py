@@ -18,9 +18,7 @@ def folded(text: str) -> str | None:
     """What the kernel makes of a text; None where it leaves it to Python."""
     values, ends = buffers([text])
     points = np.zeros(len(values) + SLACK, np.uint32)
-    known = folds()
-    table = known.table
-    count = fold(values, 0, int(ends[1]), table.index, table.blocks, known.several, points)
+    count = fold(values, 0, int(ends[1]), folds(), points)
     return None if count < 0 else "".join(map(chr, points[:count]))
 
 
@@ -61,6 +59,9 @@ def test_ordinary_text_takes_the_kernel_alone() -> None:
         "ภาษาไทย กำลังที่นี่",
         "漢字とカタカナ ﾊﾛｰ ＡＢＣ",
         "한국어 문장",
+        "E\u0301cole de\u0301ja\u0300",
+        "\u09ac\u09be\u0982\u09b2\u09be \u09ad\u09be\u09b2\u09c7\u09be",
+        "\u03b9\u0308\u0301 \u1e68 s\u0323\u0307",
     ):
         assert folded(text) == expected(text)
 

@@ -54,3 +54,8 @@ def test_without_a_home_to_write_in_the_temporary_folder_is_taken(tmp_path: Path
     assert other.parent == temporary
     assert other != folder
     assert compiled == 1
+
+
+def test_a_home_that_is_not_known_is_not_made_up(tmp_path: Path) -> None:
+    folder, _ = finish(start(HOME=Path("~"), TMPDIR=tmp_path))
+    assert folder.parent == tmp_path / f"winnow-{os.getuid()}"

@@ -23,7 +23,24 @@ def expected(text: str, shingling: Shingling) -> set[Hashable]:
 TEXTS = st.lists(
     st.lists(
         st.sampled_from(
-            ["a", "A", "b", "the", "é", "e\u0301", "ß", "SS", "字", "ﬁn", "...", "12", "กำ", "क़"]
+            [
+                "a",
+                "A",
+                "b",
+                "the",
+                "é",
+                "e\u0301",
+                "ß",
+                "SS",
+                "字",
+                "ﬁn",
+                "...",
+                "12",
+                "กำ",
+                "क़",
+                "\n",
+                "",
+            ]
         ),
         max_size=9,
     ).map(" ".join),

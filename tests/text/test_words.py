@@ -163,6 +163,12 @@ def test_words_of_ascii_are_uax_29s(text: str) -> None:
         ("a\u200db c\u00add e\u200bf", ["a\u200db", "c\u00add", "e", "f"]),
         ("\x00a\x00b", ["a", "b"]),
         ("½ ² Ⅷ", ["½", "²", "Ⅷ"]),
+        ('א"ב א"a a"b', ['א"ב', "א", "a", "a", "b"]),
+        # The half width mark is a letter that extends what is before it, whatever that is.
+        (" \uff9e  \uff9e", [" \uff9e", "  \uff9e"]),
+        (" \u0301 \uff9e", [" \uff9e"]),
+        ("\U0001f1fa\U0001f1f8\U0001f1fa\uff9e", ["\U0001f1fa\uff9e"]),
+        ("\n\u0301a \u0301a", ["a", "a"]),
     ],
 )
 def test_words_of_many_scripts(text: str, found: list[str]) -> None:
