@@ -107,8 +107,10 @@ class Console:
         rows = [[step.get(name) for name in head] for step in steps]
         self.table("to do", head, rows)
 
-    def run_summary(self, workspace: str, figures: "RunFigures") -> None:
-        """What a run did, and what to look at next."""
+    def run_summary(
+        self, workspace: str, figures: "RunFigures", examples: Sequence[str] = ()
+    ) -> None:
+        """What a run did, what its ratings mean by examples, and what to look at next."""
         sources = figures.ingest.sources.values()
         self.table(
             "sources",
@@ -149,6 +151,10 @@ class Console:
         )
         for mixture in figures.mixtures:
             self.mixture(mixture.name, mixture.manifest, mixture.made)
+        if examples:
+            self.say("\nwhat the overall score means: documents at each, and how they begin")
+        for example in examples:
+            self.say(f"  {example}")
         self.say(
             f"\ndone in {figures.seconds:.1f} s, Spark's start {figures.spark_seconds:.1f} s of it"
         )

@@ -48,27 +48,25 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(figures, default=vars))
     else:
-        console.run_summary(bound.workspace, figures)
-        if not (arguments.until or arguments.only or arguments.log_format == "json"):
-            show_levels(bound.workspace, console)
+        whole = not (arguments.until or arguments.only)
+        examples = rated_examples(bound.workspace) if whole else []
+        console.run_summary(bound.workspace, figures, examples)
     return 0
 
 
-def show_levels(location: str, console: Console) -> None:
+def rated_examples(location: str) -> list[str]:
     """The first lines of ten documents at each overall score, so that the number has a meaning."""
-    columns = open_columns(location)
-    if RATING not in columns.addresses:
-        return
+    workspace = Workspace(open_store(location))
+    columns = open_columns(location) if workspace.documents() else None
+    if columns is None or RATING not in columns.addresses:
+        return []
     parts, held = [], 0
     for part in columns.parts:
         if held < SHOWN_BYTES:
             parts.append(part)
             held += part.bytes
     found = at_levels(columns, parts, RATING, 10, [1, 2, 3, 4, 5])
-    rows = [(value, name[:8], first_words(text, 80)) for value, name, text in found]
-    console.table(
-        "what the overall score means: ten documents of each", ("score", "id", "begins"), rows
-    )
+    return [f"{value}  {name[:8]}  {first_words(text, 80)}" for value, name, text in found]
 
 
 def execute(
