@@ -3,7 +3,7 @@
 import unicodedata
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.batches import buffers
 
@@ -41,6 +41,9 @@ PIECES = (
 )
 
 
+@example("a\u0334\u0301")  # joined over the mark between them
+@example("a\u0302\u0323")
+@example("\u1100\u1161\u11a8")
 @given(st.lists(PIECES, max_size=5).map("".join))
 @settings(max_examples=2000, deadline=None)
 def test_what_the_kernel_folds_is_what_python_folds(text: str) -> None:

@@ -169,6 +169,7 @@ def test_words_of_ascii_are_uax_29s(text: str) -> None:
         (" \u0301 \uff9e", [" \uff9e"]),
         ("\U0001f1fa\U0001f1f8\U0001f1fa\uff9e", ["\U0001f1fa\uff9e"]),
         ("\n\u0301a \u0301a", ["a", "a"]),
+        ("a\u200d❤b a❤", ["a\u200d❤", "b", "a"]),
     ],
 )
 def test_words_of_many_scripts(text: str, found: list[str]) -> None:
