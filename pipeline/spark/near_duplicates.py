@@ -13,7 +13,8 @@ from pipeline.io.beside import Address, BesideReader, Place
 from pipeline.spark.frames import Batches, by_place, gathered, slices
 from pipeline.spark.greedy import CANDIDATES, EDGES, greedy_stars
 from pipeline.spark.stars import crowded, stars
-from pipeline.stages.fuzzy_dedup import FuzzyDedup, utf8
+from pipeline.stages.fuzzy_dedup import FuzzyDedup
+from pipeline.stages.texts import utf8
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession

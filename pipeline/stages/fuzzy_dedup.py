@@ -1,5 +1,6 @@
 """Near duplicates: documents that share most of their word n-grams."""
 
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -7,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.stages.base import MapStage, RelationalStage
+from pipeline.stages.texts import utf8
 
 if TYPE_CHECKING:
     from pipeline.text.shingles import Shingling
@@ -26,11 +28,15 @@ class BandHashes(MapStage):
     kind: ClassVar[str] = "band_hashes"
     version: ClassVar[int] = 1
     reads: ClassVar[tuple[str, ...]] = ("text",)
+    seconds: ClassVar[float] = 180
+    """The first batch of a process waits for the kernels to be compiled."""
 
     shingle: Literal["word", "char"]
     ngram: int
     bands: int
     rows: int
+    unicode: str = unicodedata.unidata_version
+    """By which texts are folded: part of the fingerprint."""
 
     def schema(self) -> pa.Schema:
         """band_hashes: one 64-bit hash a band; null for a text that has no shingles."""
@@ -125,11 +131,3 @@ class FuzzyDedup(RelationalStage):
         else:
             bands, rows = bands_and_rows(self.threshold)
         return BandHashes(shingle=self.shingle, ngram=self.ngram, bands=bands, rows=rows)
-
-
-def utf8(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """The bytes of an array of strings, and where each begins and the last ends."""
-    _, offsets, values = texts.cast(pa.string()).buffers()
-    bounds = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    held = np.frombuffer(values, np.uint8) if values else np.zeros(0, np.uint8)
-    return held, bounds

@@ -14,7 +14,8 @@ import pytest
 import zstandard
 from support import here, write_jsonl
 
-from pipeline.stages.fuzzy_dedup import FuzzyDedup, utf8
+from pipeline.stages.fuzzy_dedup import FuzzyDedup
+from pipeline.stages.texts import utf8
 from pipeline.text.shingles import jaccards, shingle_sets
 
 THRESHOLD = 0.8
