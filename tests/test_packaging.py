@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -32,8 +33,10 @@ def test_the_wheel_holds_the_four_packages_and_their_data(wheel: Path) -> None:
     assert {name.split("/")[0] for name in names if "dist-info" not in name} == set(PACKAGES)
     assert {"pipeline/data/tokenizer.json", *(f"{p}/py.typed" for p in PACKAGES)} <= set(names)
     assert any(name.endswith("dist-info/licenses/LICENSE") for name in names)
+    if (git := shutil.which("git")) is None:
+        pytest.skip("git tells which files are the project's, and there is none")
     tracked = subprocess.run(
-        ["git", "ls-files", *PACKAGES], cwd=ROOT, capture_output=True, text=True, check=True
+        [git, "ls-files", *PACKAGES], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert set(tracked.stdout.split()) <= set(names)
 
