@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 CANDIDATES = pa.schema(
     [
@@ -34,15 +35,17 @@ def greedy_stars(
     table = pa.Table.from_batches(batches, CANDIDATES)
     if not len(table):
         return
-    table = table.sort_by([("size", "ascending"), ("id", "ascending")])
-    docs = table.column("doc").to_pylist()
-    undecided = table.column("open").to_pylist()
-    buckets = table.column("buckets").to_pylist()
+    order = pc.sort_indices(table, [("size", "ascending"), ("id", "ascending")])
+    # Everything but the shingles is put in order: they are large, and are looked up where they are.
+    slim = table.select(["doc", "open", "buckets"]).take(order)
+    docs = slim.column("doc").to_pylist()
+    undecided = slim.column("open").to_pylist()
+    buckets = slim.column("buckets").to_pylist()
     shared: dict[int, list[int]] = defaultdict(list)
     for row, found in enumerate(buckets):
         for bucket in found:
             shared[bucket].append(row)
-    nearness = _Nearness(table.column("shingles"), threshold)
+    nearness = _Nearness(table.column("shingles"), order.to_numpy(), threshold)
     centres: set[int] = set()
     edges: list[tuple[int, int, float | None]] = []
     for centre in range(len(docs)):
@@ -61,12 +64,15 @@ def greedy_stars(
 class _Nearness:
     """Which candidates are near a centre."""
 
-    def __init__(self, shingles: pa.ChunkedArray, threshold: float | None) -> None:
+    def __init__(
+        self, shingles: pa.ChunkedArray, order: np.ndarray, threshold: float | None
+    ) -> None:
         self._threshold = threshold
-        self._sets = [
+        sets = [
             np.frombuffer(value.as_buffer(), np.uint64)
             for value in (shingles if threshold is not None else ())
         ]
+        self._sets = [sets[row] for row in order] if sets else []
 
     def of(self, centre: int, rows: list[int]) -> Iterator[tuple[int, float | None]]:
         """Rows with their similarity to the centre."""

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.io.beside import Address, BesideReader, Place
+from pipeline.spark import stars
 from pipeline.spark.frames import Batches, by_place, gathered, slices
 from pipeline.spark.greedy import CANDIDATES, EDGES, greedy_stars
-from pipeline.spark.stars import crowded, stars
 from pipeline.stages.fuzzy_dedup import FuzzyDedup
 from pipeline.stages.texts import utf8
 
@@ -50,7 +50,11 @@ def near_duplicates(
         F.explode("band_hashes").alias("bucket"),
     )
     verification = _Verification(spark, workspace, stage, places)
-    edges = stars(crowded(buckets), verification.verify, verification.decide)
+    small = stars.SMALL_BYTES
+    if str(spark.sparkContext.master).startswith("local"):
+        small = stars.SMALL_BYTES_HERE
+    rows = stars.crowded(buckets)
+    edges = stars.stars(rows, verification.verify, verification.decide, small)
     if not edges:
         return _columns(known, None)
     return _columns(known, _clusters(functools.reduce(_union, edges), kept))

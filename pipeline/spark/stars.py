@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 SMALL_BYTES = 64 << 20
-"""Candidates with so much text, or less, are decided in one task."""
+"""Candidates with so much text, or less, are decided in one task of a cluster ..."""
+
+SMALL_BYTES_HERE = 512 << 20
+"""... and so much on one machine, where no container limits a task's memory (as much again)."""
 
 Relate = Callable[["DataFrame"], "DataFrame"]
 """To edges (centre, doc, similarity): from pairs (centre, doc), or from candidates' rows."""
@@ -45,11 +48,11 @@ def crowded(rows: "DataFrame") -> "DataFrame":
     )
 
 
-def stars(rows: "DataFrame", verify: Relate, decide: Relate) -> list["DataFrame"]:
+def stars(rows: "DataFrame", verify: Relate, decide: Relate, small: int) -> list["DataFrame"]:
     """Edges from every centre to the documents near it.
 
     `verify` keeps the pairs that are near; `decide` takes the candidates of all remaining buckets
-    (doc, rank, open, buckets) and gives all their edges.
+    (doc, rank, open, buckets) and gives all their edges, once they have `small` bytes of text.
     """
     from pyspark.sql import functions as F
 
@@ -65,7 +68,7 @@ def stars(rows: "DataFrame", verify: Relate, decide: Relate) -> list["DataFrame"
         assert size is not None
         if not size[1]:
             return found
-        if -size[0] <= SMALL_BYTES:
+        if -size[0] <= small:
             return [*found, decide(candidates)]
         step = _round(rows, verify)
         found.append(step.edges)

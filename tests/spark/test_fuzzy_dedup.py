@@ -94,7 +94,7 @@ def test_the_clusters_are_those_of_brute_force(
     seed: int,
     small: int,
 ) -> None:
-    monkeypatch.setattr(stars, "SMALL_BYTES", small)
+    monkeypatch.setattr(stars, "SMALL_BYTES_HERE", small)
     documents = corpus(seed, families=40)
     expected = oracle(documents, 0.8)
     assert sum(of is not None for of, *_ in expected.values()) > 20
