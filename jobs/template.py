@@ -30,7 +30,7 @@ stages:
   - tokens: {}                  # n_tokens, by the tokenizer that comes with Winnow, or:
   # - tokens: {tokenizer: path/to/tokenizer.json}
   - exact_dedup: {}             # exact_duplicate_of, exact_cluster_id
-  # - perplexity: {where: "language = 'en'", max_tokens: 512}           # by a language model
+  # - perplexity: {where: "language = 'en'", max_tokens: 1_000}      # by a language model
   # - columns_from: {path: scores.parquet, key: url, columns: [score]}    # computed elsewhere
 
 # What is selected from the columns, and written with the text.
