@@ -33,7 +33,7 @@ stages:
   - fuzzy_dedup: {}             # near duplicates: duplicate_of, similarity, cluster_id; or:
   # - fuzzy_dedup: {shingle: word, ngram: 5, threshold: 0.8}
   - quality: {}                 # overall_score and thirteen other ratings, domain; for English
-  # - perplexity: {where: "language = 'en'", max_tokens: 512}           # by a language model
+  # - perplexity: {where: "language = 'en'", max_tokens: 1000}          # by a language model
   # - columns_from: {path: scores.parquet, key: url, columns: [score]}    # computed elsewhere
 
 # What is selected from the columns, and written with the text.
