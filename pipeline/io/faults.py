@@ -30,7 +30,8 @@ def fault(point: str) -> None:
     WINNOW_FAULT is `POINT:LEDGER`: each death first adds a byte to the file LEDGER, and none
     happens once the file is there, so that the retry, or the next run, gets past the point.
     WINNOW_FAULT_TARGET=jvm kills the JVM that started this Python worker instead, `driver` the
-    process that WINNOW_DRIVER_PID names.
+    process that WINNOW_DRIVER_PID names, and with it the JVM and this worker, which would otherwise
+    go on for a while and might finish what is left.
     """
     setting = os.environ.get("WINNOW_FAULT")
     if not setting:
@@ -43,7 +44,10 @@ def fault(point: str) -> None:
     except FileExistsError:
         return
     target = os.environ.get("WINNOW_FAULT_TARGET", "self")
-    os.kill({"self": os.getpid, "jvm": _jvm, "driver": _driver}[target](), signal.SIGKILL)
+    jvm = _jvm()
+    victims = {"self": [os.getpid()], "jvm": [jvm], "driver": [_driver(), jvm, os.getpid()]}
+    for victim in victims[target]:
+        os.kill(victim, signal.SIGKILL)
 
 
 def _ancestor(name: bytes) -> int:
