@@ -12,8 +12,8 @@ from support import ROOT
 
 README = ROOT / "README.md"
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
-VARYING = re.compile(r"\b\d+\.\d\b|^  documents +\d+ +[\d,]+$", re.M)
-"""Times, and the size of the folder that also names where its inputs lie."""
+VARYING = re.compile(r"\b\d+\.\d\b|^  (?:documents|columns) +\d+ +[\d,]+$", re.M)
+"""Times, and the sizes of folders in which paths or fingerprints, of libraries too, are packed."""
 
 
 def printed(command: str, folder: Path) -> str:
