@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import random
 import re
 from collections.abc import Sequence
@@ -21,8 +22,12 @@ from raters.training.lm_corpus import EXCLUDED, LICENCES, held_out
 MB = 1_000_000
 Record = dict[str, str]
 
+FULL = pytest.mark.skipif(
+    not os.environ.get("WINNOW_FULL_PERPLEXITY"),
+    reason="WINNOW_FULL_PERPLEXITY=1 asks for all documents: many minutes",
+)
 FEW_OR_ALL = pytest.mark.parametrize(
-    "every", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["few", "all"]
+    "every", [False, pytest.param(True, marks=(pytest.mark.slow, FULL))], ids=["few", "all"]
 )
 
 
