@@ -142,8 +142,9 @@ def write_manifest(store: Store, folder: str, manifest: Manifest, longest: int =
 
 def named_files(store: Store, folder: str) -> set[str]:
     """The shards and lists that the manifest in a folder names."""
-    lists = list_files(json.loads(store.read(f"{folder}/manifest.json")))
-    return lists | {shard["path"] for shard in load_manifest(store, folder)["shards"]}
+    written = json.loads(store.read(f"{folder}/manifest.json"))
+    shards = restore(store, folder, written)["shards"]
+    return list_files(written) | {shard["path"] for shard in shards}
 
 
 def _cell(value: object) -> str:
