@@ -9,17 +9,10 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from pipeline.stages.base import File, MapStage
 from pipeline.stages.tokens import load_tokenizer
-from raters.base import Completion, Request
-from raters.engine_transformers import Dtype, load_engine
-from raters.perplexity_model import (
-    PACKAGES,
-    ModelFacts,
-    check_packages,
-    model_directory,
-    read_facts,
-)
+from raters.base import Completion, Scored, Scoring
+from raters.engines.options import ModelStage
+from raters.perplexity_model import ModelFacts, model_directory, read_facts
 
 
 @dataclass(frozen=True)
@@ -33,7 +26,7 @@ class Encoded:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Perplexity(MapStage):
+class Perplexity(ModelStage):
     """How little a language model expects a text: every token scored once, given those before.
 
     A text longer than the model's window is read in windows that overlap by half. `max_tokens`
@@ -44,12 +37,8 @@ class Perplexity(MapStage):
     kind: ClassVar[str] = "perplexity"
     version: ClassVar[int] = 1
     reads: ClassVar[tuple[str, ...]] = ("text",)
-    libraries: ClassVar[tuple[str, ...]] = ("tokenizers", *PACKAGES)
-    seconds: ClassVar[float] = 600
 
-    model: File = "shipped"
     max_tokens: int | None = None
-    dtype: Dtype = "float32"
 
     def schema(self) -> pa.Schema:
         """nll_per_token and nll_per_byte in nats, perplexity = exp(nll_per_token), and counts."""
@@ -64,15 +53,11 @@ class Perplexity(MapStage):
             ]
         )
 
-    def file_of(self, value: str) -> str:
-        """The model's directory: where it lies, or that it is the shipped one, says nothing."""
-        return str(model_directory(value))
-
     def check(self) -> None:
         """The packages must be there, and the model must be one that can be scored with."""
         if self.max_tokens is not None and self.max_tokens < 1:
             raise ValueError("max_tokens: should be 1 or more")
-        check_packages()
+        super().check()
         directory = model_directory(self.model)
         read_facts(directory)
         load_tokenizer(str(directory))
@@ -85,7 +70,7 @@ class Perplexity(MapStage):
             encode(text, directory, self.max_tokens) for text in batch.column("text").to_pylist()
         ]
         asked = [windows(item.tokens, facts) for item in encoded]
-        done = iter(load_engine(directory, self.dtype).run(list(chain.from_iterable(asked))))
+        done = iter(self.open_engine().run(list(chain.from_iterable(asked))))
         rows = [
             rate(item, list(islice(done, len(requests))))
             for item, requests in zip(encoded, asked, strict=True)
@@ -104,19 +89,19 @@ def encode(text: str, directory: str, max_tokens: int | None) -> Encoded:
     return Encoded(tokens[:max_tokens], len(text[:end].encode()), True)
 
 
-def windows(tokens: Sequence[int], facts: ModelFacts) -> list[Request]:
+def windows(tokens: Sequence[int], facts: ModelFacts) -> list[Scoring]:
     """Requests that score every token once: the first window whole, later ones their new tokens.
 
     Each window holds the first token and so many of the text's; the next one begins half a
     window further on.
     """
     room, stride = facts.window - 1, max(1, facts.window // 2)
-    found: list[Request] = []
+    found: list[Scoring] = []
     scored = start = 0
     while scored < len(tokens):
         end = min(start + room, len(tokens))
         read = [facts.first, *tokens[start:end]]
-        found.append(Request(tokens=read, scored=end - scored))
+        found.append(Scoring(tokens=read, scored=end - scored))
         scored, start = end, start + stride
     return found
 
@@ -131,7 +116,10 @@ def rate(encoded: Encoded, done: Sequence[Completion]) -> dict[str, object]:
     }
     if not done:
         return {**counts, "status": "empty"}
-    nll = math.fsum(completion.nll for completion in done)
+    scored = [completion for completion in done if isinstance(completion, Scored)]
+    if len(scored) < len(done):
+        return {"status": "invalid_reply"}
+    nll = math.fsum(completion.nll for completion in scored)
     mean = nll / count
     try:
         perplexity = math.exp(mean)

@@ -9,6 +9,9 @@ from pydantic import ConfigDict
 File = Annotated[str, "file"]
 """A parameter that names a file: relative to the configuration, digested into the fingerprint."""
 
+OPERATION = "operation"
+"""Marks a parameter, Annotated[int, OPERATION], that decides how the work is done and no value."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:

@@ -8,7 +8,7 @@ import os
 from typing import get_type_hints
 
 from pipeline.io.digests import canonical_json, text_key
-from pipeline.stages.base import File, Stage
+from pipeline.stages.base import OPERATION, File, Stage
 
 
 def fingerprint(stage: Stage) -> str:
@@ -16,6 +16,8 @@ def fingerprint(stage: Stage) -> str:
     hints = get_type_hints(type(stage), include_extras=True)
     parameters = {}
     for item in dataclasses.fields(stage):
+        if OPERATION in getattr(hints[item.name], "__metadata__", ()):
+            continue
         value = getattr(stage, item.name)
         named = value is not None and File in (hints[item.name], *_arguments(hints[item.name]))
         parameters[item.name] = _digests(stage, value) if named else _plain(value)

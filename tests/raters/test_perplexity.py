@@ -18,7 +18,7 @@ from support import ROOT
 from support.models import FIRST, SPECIAL, WINDOW, write_model
 
 from pipeline.stages.fingerprint import fingerprint
-from raters.base import Request
+from raters.base import Scoring
 from raters.perplexity import Perplexity, windows
 from raters.perplexity_model import ModelFacts, read_facts
 
@@ -262,7 +262,7 @@ def test_a_model_without_a_first_token_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("length", "scored"), [(3, 3), (3, 0), (0, 0), (1, 1)])
 def test_a_request_never_scores_its_first_token(length: int, scored: int) -> None:
     with pytest.raises(ValueError, match="never its first"):
-        Request(tokens=[0] * length, scored=scored)
+        Scoring(tokens=[0] * length, scored=scored)
 
 
 def test_heavy_packages_wait_until_they_are_used() -> None:

@@ -5,11 +5,11 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import pytest
 
-from pipeline.stages.base import File, MapStage
+from pipeline.stages.base import OPERATION, File, MapStage
 from pipeline.stages.columns_from import ColumnsFrom
 from pipeline.stages.exact_dedup import ExactDedup
 from pipeline.stages.fingerprint import digest_of, fingerprint
@@ -29,6 +29,7 @@ class Probe(MapStage):
     table: dict[str, int] | None = None
     file: File | None = None
     files: tuple[File, ...] = ()
+    workers: Annotated[int, OPERATION] = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,10 @@ class OtherProbe(Probe):
 @dataclass(frozen=True, kw_only=True)
 class LibraryProbe(Probe):
     libraries: ClassVar[tuple[str, ...]] = ("regex",)
+
+
+def test_how_the_work_is_done_does_not_change_it() -> None:
+    assert fingerprint(Probe(workers=8)) == fingerprint(Probe())
 
 
 def test_everything_that_decides_values_changes_it() -> None:

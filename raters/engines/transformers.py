@@ -1,17 +1,15 @@
 """The engine that runs any causal model of transformers on the processor, a request at a time."""
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, ClassVar, Literal
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
-from raters.base import Completion, Request
+from raters.base import Choosing, Completion, Refused, Request, Scored, Scoring
+from raters.engines.options import Dtype
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
-
-Dtype = Literal["float32", "bfloat16"]
-"""What a model computes in."""
 
 _ROWS = 128
 """Logits are made for so many tokens at a time; measured fastest, as they stay in the cache."""
@@ -45,13 +43,18 @@ class TransformersEngine:
         self._plain = self._head_is_all()
 
     def run(self, requests: Sequence[Request]) -> list[Completion]:
-        """Score each request."""
+        """Answer each request."""
         import torch
 
         torch.set_num_threads(1)  # more would add up in another order
-        return [Completion(nll=self._score(request)) for request in requests]
+        return [self._answer(request) for request in requests]
 
-    def _score(self, request: Request) -> float:
+    def _answer(self, request: Request) -> Completion:
+        if isinstance(request, Choosing):
+            return Refused(reason="this engine makes no decisions")
+        return Scored(nll=self._score(request))
+
+    def _score(self, request: Scoring) -> float:
         import torch
 
         with torch.inference_mode():
@@ -102,9 +105,3 @@ def _multiply(
     import torch
 
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
-
-
-@lru_cache(maxsize=1)
-def load_engine(directory: str, dtype: Dtype) -> TransformersEngine:
-    """The engine, loaded once a process."""
-    return TransformersEngine(directory, dtype)
