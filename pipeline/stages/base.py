@@ -1,6 +1,7 @@
 """What a stage is: a frozen dataclass that is its own configuration."""
 
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Annotated, ClassVar
 
 import pyarrow as pa
@@ -35,6 +36,10 @@ class Stage:
     def file_of(self, value: str) -> str:
         """The path of what a parameter of type File names."""
         return value
+
+    def versions(self) -> dict[str, str]:
+        """By name, the versions of `libraries`."""
+        return {name: version(name) for name in self.libraries}
 
     def check(self) -> None:
         """Raise ValueError, before any work, where the parameters can't be used together."""
