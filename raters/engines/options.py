@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pipeline.stages.base import File, MapStage
+from pipeline.stages.base import OPERATION, File, MapStage
 from raters.base import Engine
 from raters.perplexity_model import PACKAGES, check_packages, model_directory
 
@@ -14,6 +14,9 @@ EngineName = Literal["transformers"]
 Dtype = Literal["float32", "bfloat16"]
 """What a model computes in."""
 
+Device = Literal["auto", "cpu", "cuda"]
+"""Where a model runs in this process; auto takes an accelerator where there is one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EngineOptions:
@@ -22,6 +25,7 @@ class EngineOptions:
     engine: EngineName
     directory: str
     dtype: Dtype
+    device: Device = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +38,7 @@ class ModelStage(MapStage):
     engine: EngineName = "transformers"
     model: File = "shipped"
     dtype: Dtype = "float32"
+    device: Annotated[Device, OPERATION] = "auto"
 
     def file_of(self, value: str) -> str:
         """The model's directory: where it lies, or that it is the shipped one, says nothing."""
@@ -46,7 +51,11 @@ class ModelStage(MapStage):
     def open_engine(self) -> Engine:
         """The engine, loaded once a process."""
         directory = str(model_directory(self.model))
-        return open_engine(EngineOptions(engine=self.engine, directory=directory, dtype=self.dtype))
+        return open_engine(
+            EngineOptions(
+                engine=self.engine, directory=directory, dtype=self.dtype, device=self.device
+            )
+        )
 
 
 @lru_cache(maxsize=1)
@@ -54,4 +63,4 @@ def open_engine(options: EngineOptions) -> Engine:
     """The engine that the options name, loaded once a process."""
     from raters.engines.transformers import TransformersEngine
 
-    return TransformersEngine(options.directory, options.dtype)
+    return TransformersEngine(options.directory, options.dtype, options.device)
