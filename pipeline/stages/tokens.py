@@ -32,15 +32,16 @@ def tokenizer_file(path: str) -> str:
 
 @lru_cache(maxsize=4)
 def load_tokenizer(path: str) -> "Tokenizer":
-    """The tokenizer, with its special tokens left out of the text's vocabulary."""
+    """The tokenizer, by which a special token's characters are text like any other."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from tokenizers import Tokenizer
 
     content = json.loads(Path(tokenizer_file(path)).read_text(encoding="utf-8"))
-    # A special token's characters in a document are text like any other.
-    content["added_tokens"] = [t for t in content.get("added_tokens", []) if not t.get("special")]
     content["truncation"] = content["padding"] = None
-    return Tokenizer.from_str(json.dumps(content))
+    tokenizer = Tokenizer.from_str(json.dumps(content))
+    # Were they left out of the file, the added tokens that stay would get other numbers.
+    tokenizer.encode_special_tokens = True
+    return tokenizer
 
 
 @dataclass(frozen=True, kw_only=True)

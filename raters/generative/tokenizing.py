@@ -56,12 +56,14 @@ def open_tokenizer(directory: Path) -> ModelTokenizer:
         content["truncation"] = content["padding"] = None
         frame = Tokenizer.from_str(json.dumps(content))
         added = content.get("added_tokens") or []
-        # White space is text, and means nothing to a chat; every other added token may.
-        content["added_tokens"] = [token for token in added if not token["content"].strip()]
+        for token in added:
+            # White space is text, and means nothing to a chat; every other added token may.
+            token["special"] = bool(token["content"].strip())
         document = Tokenizer.from_str(json.dumps(content))
+        document.encode_special_tokens = True  # as the text that they are
     except Exception as error:
         raise ValueError(f"model: {directory} has no tokenizer to read: {error}") from error
-    texts = {token["content"]: int(token["id"]) for token in added if token["content"].strip()}
+    texts = {token["content"]: int(token["id"]) for token in added if token["special"]}
     # A character that the vocabulary lacks becomes the unknown token in any text.
     unknown = _unknown(content["model"])
     markers = frozenset(number for text, number in texts.items() if text != unknown)

@@ -1,11 +1,14 @@
 """Tiny language models with random weights, whose tokens are bytes."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
+
+    from raters.base import Choosing
 
 FIRST = 0
 SPECIAL = "<|first|>"
@@ -90,6 +93,29 @@ def write_chat_model(
     )  # fmt: skip
     made.save_pretrained(folder)
     return folder
+
+
+def teach(folder: Path, requests: Sequence["Choosing"], steps: int = 150) -> None:
+    """Train the model in place to put its probability on what the requests' steps allow."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    draw = torch.Generator().manual_seed(5)
+    for step in range(steps):
+        request = requests[step % len(requests)]
+        picks = [
+            allowed[int(torch.randint(len(allowed), (1,), generator=draw))]
+            for allowed in request.steps
+        ]
+        logits = model(torch.tensor([[*request.tokens, *picks]])).logits[0]
+        logprobs = torch.log_softmax(logits[len(request.tokens) - 1 : -1], -1)
+        mass = [logprobs[n, list(allowed)].logsumexp(0) for n, allowed in enumerate(request.steps)]
+        optimizer.zero_grad()
+        (-torch.stack(mass).sum()).backward()
+        optimizer.step()
+    model.save_pretrained(folder)
 
 
 def _letters() -> dict[int, str]:
