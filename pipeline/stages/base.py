@@ -1,5 +1,6 @@
 """What a stage is: a frozen dataclass that is its own configuration."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Annotated, ClassVar
@@ -59,6 +60,10 @@ class MapStage(Stage):
         `status`, with values of schemas.tables.STATUSES; without it every row is `ok`.
         """
         raise NotImplementedError
+
+    def remarks(self, columns: pa.RecordBatch) -> Mapping[str, int]:
+        """What a run should say of these columns beside their statuses: words -> documents."""
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,14 +40,14 @@ class Keeper:
         assert stream is not None
         while not self._closed.wait(0.2):
             for child in active_children():
-                if child.pid not in self._earlier:
+                if child.pid is not None and child.pid not in self._earlier:
                     self._earlier.add(child.pid)
-                    stream.write(b"%d\n" % child.pid)
+                    stream.write(f"{child.pid}\n".encode())
                     stream.flush()
 
 
 def keep() -> None:
-    """The other side: hold on to each process that is named, and end all at the end of the input."""
+    """The other side: hold on to each process that is named; at the end of the input end all."""
     # A handle of a process, unlike its number, never comes to mean another one.
     held = [os.pidfd_open(int(line)) for line in iter(sys.stdin.buffer.readline, b"")]
     for handle in held:

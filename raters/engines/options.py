@@ -18,6 +18,9 @@ EngineName = Literal["transformers", "vllm", "server"]
 Dtype = Literal["float32", "bfloat16"]
 """What a model computes in."""
 
+Device = Literal["auto", "cpu", "cuda"]
+"""Where a model runs in this process; auto takes an accelerator where there is one."""
+
 
 _SERVERS = ("url", "served_model", "api_key_env")
 _POSITIVE = (
@@ -42,6 +45,7 @@ class EngineOptions:
     tensor_parallel: int
     gpu_memory_utilization: float
     max_num_batched_tokens: int
+    device: Device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +76,7 @@ class ModelStage(MapStage):
     """The share of a card's memory that vLLM uses."""
     max_num_batched_tokens: Annotated[int, OPERATION] = 2048
     """vLLM reads so many tokens in a step."""
+    device: Annotated[Device, OPERATION] = "auto"
 
     def file_of(self, value: str) -> str:
         """The model's directory: where it lies, or that it is the shipped one, says nothing."""
@@ -133,7 +138,7 @@ def open_engine(options: EngineOptions) -> Engine:
 def _open_transformers(options: EngineOptions) -> Engine:
     from raters.engines.transformers import TransformersEngine
 
-    return TransformersEngine(options.directory, options.dtype)
+    return TransformersEngine(options.directory, options.dtype, options.device)
 
 
 def _open_vllm(options: EngineOptions) -> Engine:
