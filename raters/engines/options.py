@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pipeline.stages.base import File, MapStage
+from pipeline.stages.base import OPERATION, File, MapStage
 from raters.base import Engine
 from raters.perplexity_model import PACKAGES, check_packages, model_directory
 
@@ -30,17 +30,29 @@ class ModelStage(MapStage):
 
     libraries: ClassVar[tuple[str, ...]] = ("tokenizers", *PACKAGES)
     seconds: ClassVar[float] = 600
+    measures_copies: ClassVar[bool] = False
 
     engine: EngineName = "transformers"
     model: File = "shipped"
     dtype: Dtype = "float32"
+    slice_rows: Annotated[int, OPERATION] = 2000
+
+    def rows_per_slice(self) -> int:
+        """As `slice_rows` says."""
+        return self.slice_rows
+
+    def load(self) -> None:
+        """Load the model."""
+        self.open_engine()
 
     def file_of(self, value: str) -> str:
         """The model's directory: where it lies, or that it is the shipped one, says nothing."""
         return str(model_directory(value))
 
     def check(self) -> None:
-        """The packages must be there."""
+        """The packages must be there, and slices have rows."""
+        if self.slice_rows < 1:
+            raise ValueError("slice_rows: should be 1 or more")
         check_packages()
 
     def open_engine(self) -> Engine:
