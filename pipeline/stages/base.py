@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Annotated, ClassVar
 
 import pyarrow as pa
@@ -36,6 +37,10 @@ class Stage:
     def file_of(self, value: str) -> str:
         """The path of what a parameter of type File names."""
         return value
+
+    def versions(self) -> dict[str, str]:
+        """By name, the versions of `libraries`."""
+        return {name: version(name) for name in self.libraries}
 
     def check(self) -> None:
         """Raise ValueError, before any work, where the parameters can't be used together."""
