@@ -162,11 +162,21 @@ def test_the_integer_of_windows_is_the_mean_rounded_half_down(
     assert row["overall_score"] == rounded
 
 
-def test_a_half_is_a_half_whatever_the_last_bits_of_its_sum() -> None:
-    done = [chosen([0, 0.9, 0.1, 0, 0]), chosen([0, 0.1, 0.9, 0, 0])]
-    for weight in range(1, 200):
-        excerpt = Excerpt([[0] * weight] * 2, [weight] * 2, 2 * weight)
-        assert rate(SCORE, excerpt, done).row["overall_score"] == 2
+@pytest.mark.parametrize(
+    ("weights", "scores", "rounded"),
+    [((7, 3, 2), (5, 1, 2), 3), ((1, 9, 4), (1, 2, 4), 2), ((5, 8, 9), (2, 5, 3), 3)],
+)
+def test_a_half_is_a_half_whatever_the_last_bits_of_its_sum(
+    weights: tuple[int, ...], scores: tuple[int, ...], rounded: int
+) -> None:
+    assert sum(w * s for w, s in zip(weights, scores, strict=True)) % sum(weights) * 2 == sum(
+        weights
+    )
+    done = [chosen([float(score == k) for k in (1, 2, 3, 4, 5)]) for score in scores]
+    excerpt = Excerpt([[0] * weight for weight in weights], weights, sum(weights))
+    row = rate(SCORE, excerpt, done).row
+    assert row["overall_score_expected"] == pytest.approx(rounded + 0.5)
+    assert row["overall_score"] == rounded
 
 
 def test_the_domain_of_windows_is_the_likeliest_by_tokens() -> None:
@@ -209,9 +219,9 @@ def test_a_long_text_keeps_both_ends(lang: str, half: int) -> None:
     assert (fits.rated, fits.total) == (2 * half, 2 * half)
 
 
-def quarters(text: str) -> list[int]:
-    """A token for each four characters, and for what is left."""
-    return [sum(map(ord, text[at : at + 4])) for at in range(0, len(text), 4)]
+def elevens(text: str) -> list[int]:
+    """A token for each eleven characters, and for what is left."""
+    return [sum(map(ord, text[at : at + 11])) for at in range(0, len(text), 11)]
 
 
 @pytest.mark.parametrize(("lang", "characters"), [("en", 20_000), ("zh", 60_000)])
@@ -219,14 +229,14 @@ def test_of_a_very_long_text_only_its_ends_are_cut_into_tokens(lang: str, charac
     budget = BUDGETS["en" if lang == "en" else "zh"]
     half, ends = characters // 2, budget.tokens // 2
     text = "".join(chr(97 + place * place % 26) for place in range(characters + 2))
-    # Two characters more than fit: the last half begins in the middle of a token of the whole.
-    (window,) = cut(text, quarters, budget).windows
-    head, tail = quarters(text[:half]), quarters(text[-half:])
-    assert list(window) == head[:ends] + quarters("...") + tail[-ends:]
-    assert tail[-ends:] != quarters(text)[-ends:]
-    assert cut(text, quarters, budget).total == len(quarters(text))
-    (whole_,) = cut(text[2:], quarters, budget).windows
-    assert list(whole_) == quarters(text[2:])[:ends] + quarters("...") + quarters(text[2:])[-ends:]
+    # Two characters more than fit, and the last half begins in the middle of a token of the whole.
+    (window,) = cut(text, elevens, budget).windows
+    head, tail = elevens(text[:half]), elevens(text[-half:])
+    assert list(window) == head[:ends] + elevens("...") + tail[-ends:]
+    assert tail[-ends:] != elevens(text)[-ends:]
+    assert cut(text, elevens, budget).total == len(elevens(text))
+    (whole_,) = cut(text[2:], elevens, budget).windows
+    assert list(whole_) == elevens(text[2:])[:ends] + elevens("...") + elevens(text[2:])[-ends:]
 
 
 def test_two_ends_that_fit_are_joined_as_they_are() -> None:

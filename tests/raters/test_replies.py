@@ -203,6 +203,20 @@ def test_options_that_share_a_token_are_refused() -> None:
         spell(compact(ALL), lambda text: [min(ord(letter), 52) for letter in text], "")
 
 
+@pytest.mark.parametrize(
+    "swap",
+    [
+        lambda text: text.replace("3", "3\u0301"),  # two tokens, of which the first is its own
+        lambda text: text.replace("\n3", "\u03013"),  # other tokens before it than before the rest
+    ],
+)
+def test_a_digit_that_is_not_one_token_after_the_same_ones_is_refused(
+    swap: Callable[[str], str],
+) -> None:
+    with pytest.raises(SpellingError, match="of accuracy are not one token each"):
+        spell(compact(ALL), lambda text: letters(swap(text)), "x")
+
+
 def test_a_digit_that_depends_on_the_one_before_is_refused() -> None:
     def encode(text: str) -> list[int]:
         found = [ord(letter) for letter in text]
