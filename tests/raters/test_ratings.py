@@ -219,9 +219,9 @@ def test_a_long_text_keeps_both_ends(lang: str, half: int) -> None:
     assert (fits.rated, fits.total) == (2 * half, 2 * half)
 
 
-def elevens(text: str) -> list[int]:
-    """A token for each eleven characters, and for what is left."""
-    return [sum(map(ord, text[at : at + 11])) for at in range(0, len(text), 11)]
+def nines(text: str) -> list[int]:
+    """A token for each nine characters, and for what is left."""
+    return [sum(map(ord, text[at : at + 9])) for at in range(0, len(text), 9)]
 
 
 @pytest.mark.parametrize(("lang", "characters"), [("en", 20_000), ("zh", 60_000)])
@@ -230,13 +230,13 @@ def test_of_a_very_long_text_only_its_ends_are_cut_into_tokens(lang: str, charac
     half, ends = characters // 2, budget.tokens // 2
     text = "".join(chr(97 + place * place % 26) for place in range(characters + 2))
     # Two characters more than fit, and the last half begins in the middle of a token of the whole.
-    (window,) = cut(text, elevens, budget).windows
-    head, tail = elevens(text[:half]), elevens(text[-half:])
-    assert list(window) == head[:ends] + elevens("...") + tail[-ends:]
-    assert tail[-ends:] != elevens(text)[-ends:]
-    assert cut(text, elevens, budget).total == len(elevens(text))
-    (whole_,) = cut(text[2:], elevens, budget).windows
-    assert list(whole_) == elevens(text[2:])[:ends] + elevens("...") + elevens(text[2:])[-ends:]
+    (window,) = cut(text, nines, budget).windows
+    head, tail = nines(text[:half]), nines(text[-half:])
+    assert list(window) == head[:ends] + nines("...") + tail[-ends:]
+    assert tail[-ends:] != nines(text)[-ends:]
+    assert cut(text, nines, budget).total == len(nines(text))
+    (whole_,) = cut(text[2:], nines, budget).windows
+    assert list(whole_) == nines(text[2:])[:ends] + nines("...") + nines(text[2:])[-ends:]
 
 
 def test_two_ends_that_fit_are_joined_as_they_are() -> None:
