@@ -2,20 +2,22 @@
 
 import json
 import re
+from dataclasses import fields
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from support import here
+from support import ROOT, here
 from support.models import teach, write_chat_model
 
-from jobs.cli import run
+from jobs.cli import parser, run
 from jobs.commands.rater_check import check
 from jobs.configuration import load_configuration
 from jobs.stages import RATERS, rater_class
 from raters.columns import Row
 from raters.criteria import CRITERIA
+from raters.engines.options import ModelStage
 from raters.generative.ratings import Rated
 from raters.generative.stages import DataMan, Prompted
 from raters.quality import Quality
@@ -182,6 +184,29 @@ def test_mistakes_are_told_with_their_place(folder: Path, old: str, new: str, me
     with pytest.raises(ConfigurationError) as raised:
         load_configuration(configuration(folder, "wrong", old, new), environment={})
     assert message in str(raised.value)
+
+
+def test_the_page_about_ratings_shows_what_there_is(folder: Path) -> None:
+    page = (ROOT / "docs" / "raters.md").read_text().partition("## Ratings")[2]
+    told = set(re.findall(r"`([a-z_]+)`", page))
+    shared = {field.name for field in fields(ModelStage)} - {"model"}
+    for stage in (DataMan, Prompted):
+        own = {field.name for field in fields(stage)} - shared - {"rater"}
+        assert own <= told
+        assert set(stage(model="").schema().names) - {*CRITERIA} <= told | {
+            f"{name}_expected" for name in CRITERIA
+        }
+    (shown,) = re.findall(r"^```yaml\n(.*?)^```$", page, re.M | re.S)
+    path = folder / "page.yaml"
+    path.write_text("workspace: work\nsources: [{name: a, path: a.jsonl}]\n" + shown)
+    for name in ("DataMan-1.5B-EN", "some-instruct-model"):
+        if not (folder / name).exists():
+            (folder / name).symlink_to(folder / "random")
+    (folder / "instruction.txt").write_text("Rate the text:\n")
+    bound = load_configuration(path, environment={})
+    assert [type(stage.stage) for stage in bound.stages[1:]] == [DataMan, Prompted]
+    for words in re.findall(r"^\$ winnow (.*)$", page, re.M):
+        parser().parse_args(words.split())
 
 
 def test_a_rater_is_a_class_of_quality(monkeypatch: pytest.MonkeyPatch) -> None:
