@@ -3,8 +3,8 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.io.beside import InForce, Place
@@ -36,6 +36,7 @@ class StageFigures:
     parts_found: int = 0
     bytes: int = 0
     seconds: float = 0.0
+    remarks: dict[str, int] = field(default_factory=dict)
 
 
 class Engine:
@@ -230,6 +231,7 @@ class Engine:
         figures.measured = totals["measured"]
         figures.skipped, figures.failed = totals["skipped"], totals["failed"]
         figures.parts_found = len(self._parts) - figures.parts_made
+        figures.remarks = remarked(parts.values())
 
 
 def account(stage: Stage, parts: Sequence[ColumnsPart]) -> dict[str, int]:
@@ -243,6 +245,14 @@ def account(stage: Stage, parts: Sequence[ColumnsPart]) -> dict[str, int]:
     measured = sum(statuses.values()) - skipped - failed
     assert measured + skipped + failed == rows, f"{stage.kind}: rows do not balance"
     return {"documents": rows, "measured": measured, "skipped": skipped, "failed": failed}
+
+
+def remarked(parts: Iterable[ColumnsPart]) -> dict[str, int]:
+    """What is to be said of a stage's parts, with the documents that it holds for."""
+    found: Counter[str] = Counter()
+    for part in parts:
+        found.update(json.loads(part.statistics).get("remarks", {}))
+    return {remark: count for remark, count in sorted(found.items()) if count}
 
 
 def _count(figures: StageFigures, outcome: Measured) -> None:

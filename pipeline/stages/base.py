@@ -1,6 +1,8 @@
 """What a stage is: a frozen dataclass that is its own configuration."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Annotated, ClassVar
 
 import pyarrow as pa
@@ -36,6 +38,10 @@ class Stage:
         """The path of what a parameter of type File names."""
         return value
 
+    def versions(self) -> dict[str, str]:
+        """By name, the versions of `libraries`."""
+        return {name: version(name) for name in self.libraries}
+
     def check(self) -> None:
         """Raise ValueError, before any work, where the parameters can't be used together."""
 
@@ -54,6 +60,10 @@ class MapStage(Stage):
         `status`, with values of schemas.tables.STATUSES; without it every row is `ok`.
         """
         raise NotImplementedError
+
+    def remarks(self, columns: pa.RecordBatch) -> Mapping[str, int]:
+        """What a run should say of these columns beside their statuses: words -> documents."""
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -201,6 +201,8 @@ class _Sweep:
             part = self._task.part.part
             stage.writer.path = columns_path(stage.work.name, stage.work.fingerprint, part, key)
             told = {"status": dict(stage.statuses), "values": values}
+            if stage.remarks:
+                told["remarks"] = dict(stage.remarks)
             footer, made = stage.writer.commit(told, "map.part")
             self._in_force[stage.work.name] = InForce(stage.work.fingerprint, key, footer.digest)
             column = ColumnsPart(
@@ -216,6 +218,7 @@ class _Stage:
         self.work = work
         self.writer = sweep_.writer(work)
         self.statuses: Counter[str] = Counter()
+        self.remarks: Counter[str] = Counter()
         self.computed = self.kept = 0
         self._sweep = sweep_
         self._earlier = sweep_.reusable(work)
@@ -247,6 +250,7 @@ class _Stage:
             self.computed += len(missing)
         batch = scatter(pieces, places, rows, schema)
         self.statuses.update(batch.column(self.work.status).to_pylist())
+        self.remarks.update(self.work.stage.remarks(batch))
         return batch
 
     def _admitted(self, rows: int) -> pa.Array:

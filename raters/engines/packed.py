@@ -211,7 +211,7 @@ class Form:
         return len(self.prompt) + sum(self.shape) + len(self.between)
 
 
-_NOTHING = Refused(reason="the model's answer is not a number")
+_NOTHING = Refused(reason="the model gave no number")
 
 
 def passes(lengths: Sequence[int], budget: int) -> Iterator[list[Piece]]:

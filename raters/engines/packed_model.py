@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from raters.base import Choosing, Request
+from raters.base import Choosing, EngineError, Request
 from raters.engines import attention
 from raters.engines.attention import Memory, Reading, UnfitModelError, reading
 from raters.engines.onednn import use_onednn
@@ -26,7 +26,7 @@ _ISOLATION = {"float32": 1e-6, "bfloat16": 1e-2}
 class PackedModel:
     """The model's body and head, with attention kept within documents.
 
-    ValueError where the model's results would not be those of a plain forward pass.
+    EngineError where the model's results would not be those of a plain forward pass.
     """
 
     def __init__(self, directory: str, dtype: Dtype, device: Device) -> None:
@@ -63,7 +63,7 @@ class PackedModel:
             with torch.inference_mode():
                 self._check_reading(dtype)
         except (UnfitModelError, NotImplementedError, TypeError, AttributeError) as error:
-            raise ValueError(
+            raise EngineError(
                 f"model: documents can't be packed in a row for it ({error}); "
                 "`engine: transformers` runs it"
             ) from error
