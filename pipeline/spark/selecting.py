@@ -15,7 +15,7 @@ from pipeline.io.workspace import Workspace
 from pipeline.select.bins import Plan, Summary
 from pipeline.spark.frames import Batches, read_frame, told
 from pipeline.spark.slim import SLIM, SelectionSource, prepared_rows, slim_rows
-from pipeline.spark.tasks import Progress, run_tasks
+from pipeline.spark.tasks import Progress, described, run_tasks
 from pipeline.spark.writing import Writing
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class Selecting:
             rows = _best_of_clusters(rows)
         self._rows = rows.persist()
         if selection.unique is not None:
-            counts = self._rows.selectExpr("count(*) n", "sum(n_tokens) t").first()
+            with described(self._spark, f"mixture {self._source.plan.name}: unique"):
+                counts = self._rows.selectExpr("count(*) n", "sum(n_tokens) t").first()
             assert counts is not None
             funnel.append((f"unique {selection.unique}", counts.n, counts.t))
         focus = selection.start()
@@ -111,7 +112,7 @@ class Selecting:
                 total = total + selection.summarise(prepared_rows(batch), focus)
             yield canonical_json(total.to_json())
 
-        parts = told(self._rows, summarise)
+        parts = told(self._rows, f"mixture {self._source.plan.name}: sums", summarise)
         return sum((Summary.from_json(json.loads(text)) for text in parts), Summary())
 
     def write(self, plan: Plan) -> list[Shard]:
