@@ -38,9 +38,11 @@ class RemoteStore:
 
         self.root = url.rstrip("/")
         scheme, _, place = self.root.partition("://")
+        host, slash, path = place.partition("/")
         # The names of objects are taken as they are written: # and % mean themselves.
         with self._errors(""):
-            self._store: ObjectStore = from_url(f"{scheme}://{urllib.parse.quote(place)}")
+            url = f"{scheme}://{host}{slash}{urllib.parse.quote(path)}"
+            self._store: ObjectStore = from_url(url)
 
     @contextlib.contextmanager
     def _errors(self, path: str) -> Iterator[None]:
@@ -54,7 +56,7 @@ class RemoteStore:
             raise
         except FileNotFoundError:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), place) from None
-        except (BaseError, OSError) as error:
+        except (BaseError, OSError, ValueError) as error:
             told = " ".join(str(error).partition("Debug source")[0].split())[:300]
             raise OSError(errno.EIO, told, place) from error
 
