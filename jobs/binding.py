@@ -235,7 +235,7 @@ def _sampler(mixture: Mixture, problems: list[Problem]) -> "Sampler | None":
         method, given = mixture.sampler.method, mixture.sampler.parameters
     try:
         kind = sampler_class(method)
-        if needs_score(method, kind) and mixture.score is None:
+        if needs_score(kind) and mixture.score is None:
             problems.append((("sampler",), f"the sampler '{method}' needs `score`"))
         return cast("Sampler", bind(kind, given))
     except ConfigurationError as error:

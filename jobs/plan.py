@@ -9,6 +9,7 @@ from pipeline.export.mixture_plan import MixturePlan
 from pipeline.io.beside import Address
 from pipeline.io.generations import IngestOptions
 from pipeline.io.records import ReadOptions
+from pipeline.select.fitted_samplers import FittingSampler
 from pipeline.select.plan import Selection
 from pipeline.select.samplers import Sampler
 from pipeline.spark.halves import PlannedStage
@@ -105,7 +106,7 @@ def planned_mixture(bound: BoundConfiguration, mixture: BoundMixture) -> Mixture
     addresses = {n: Address(c.stage, c.stored) for n, c in bound.columns.items()}
     selection = Selection(
         catalogue={name: column.field for name, column in bound.columns.items()},
-        sampler=cast("Sampler", mixture.sampler),
+        sampler=cast("Sampler | FittingSampler", mixture.sampler),
         seed=bound.config.seed,
         where=frame.where,
         score=frame.score,

