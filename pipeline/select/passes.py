@@ -15,6 +15,7 @@ from pipeline.select.eligible import Eligible, Integers, Tally
 from pipeline.select.fits import Looking, Observation
 from pipeline.select.fitted_calls import FittedCall
 from pipeline.select.fitted_samplers import FittingSampler
+from pipeline.select.margins import Margins
 from pipeline.select.plan import SAMPLER, Selection
 from pipeline.select.summaries import Summary
 
@@ -27,7 +28,7 @@ class Sums(Protocol):
         ...
 
 
-S = TypeVar("S", Tally, Observation, Summary)
+S = TypeVar("S", Tally, Observation, Summary, Margins)
 Look = Callable[[pa.RecordBatch, Integers], S]
 """Sums of a batch; the numbers are those of rows that `unique` drops."""
 
