@@ -31,7 +31,7 @@ def throughput(folder: Path, scale: float) -> None:
         stages.append({name: parameters})
         done = run(folder, {**base, "stages": stages})
         rows.append(_row(name, done.stage(name)["seconds"], done))
-    mixture = {"name": "main", "unique": "cluster_id", "score": "overall_score_expected"}
+    mixture = {"name": "main", "unique": "cluster_id", "score": "n_words"}
     done = run(folder, {**base, "stages": stages, "mixtures": [mixture]})
     rows.append(_row("mixture", done.figures["mixtures"][0]["seconds"], done))
     show(f"Throughput on {done.text_bytes / 1e6:.0f} MB of text", HEAD, rows)
