@@ -10,6 +10,7 @@ from benchmarks.parts import tiny_parts
 from benchmarks.peers import peers
 from benchmarks.size import line_size, part_size, source_size
 from benchmarks.stages import throughput
+from benchmarks.whole import whole
 
 BENCHMARKS: dict[str, Callable[[Path, float], None]] = {
     "source-size": source_size,
@@ -17,6 +18,7 @@ BENCHMARKS: dict[str, Callable[[Path, float], None]] = {
     "line-size": line_size,
     "tiny-parts": tiny_parts,
     "throughput": throughput,
+    "run": whole,
     "peers": peers,
 }
 
