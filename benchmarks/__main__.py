@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.machine import describe
 from benchmarks.parts import tiny_parts
 from benchmarks.peers import peers
+from benchmarks.selection import selection
 from benchmarks.size import line_size, part_size, source_size
 from benchmarks.stages import throughput
 from benchmarks.whole import whole
@@ -20,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[Path, float], None]] = {
     "throughput": throughput,
     "run": whole,
     "peers": peers,
+    "selection": selection,
 }
 
 
