@@ -13,7 +13,7 @@ WITH_INDEX = $$($(PIP) install --quiet --dry-run --no-deps --requirement constra
 MIXTURE := examples/work/mixtures/main
 BESIDE := airflow
 
-.PHONY: help setup quickstart test check bench clean
+.PHONY: help setup quickstart test check bench image clean
 
 help:
 	@echo "make setup       .venv with winnow in .venv/bin; nothing that only development needs"
@@ -21,6 +21,7 @@ help:
 	@echo "make test        setup with the development tools, check, then all tests"
 	@echo "make check       lint, formatting, types, imports, spelling"
 	@echo "make bench       measure speed and memory"
+	@echo "make image       the container image's steps, without Docker, in a folder of their own"
 	@echo "make clean       delete the environments and the example's workspace"
 	@echo "PYTHON=python3.12 make ... takes another interpreter, TORCH=gpu make ... torch for GPUs."
 
@@ -47,6 +48,9 @@ check: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+
+image: $(VENV)/dev.stamp
+	PATH=$(BIN):$$PATH $(PYTHON) deploy/check_image.py
 
 # What Winnow works beside, each in an environment of its own: their packages and ours conflict.
 .venv-%/stamp: constraints/%.txt
