@@ -110,6 +110,12 @@ def parser() -> argparse.ArgumentParser:
     verify = add("verify", "check everything that a manifest says")
     verify.add_argument("mixture", metavar="MIXTURE")
     verify.add_argument("--workspace", metavar="W", help="check the documents against it too")
+    check = add("rater-check", "rate some documents, and say whether the rater is fit")
+    check.add_argument("config", metavar="CONFIG", help="the configuration file")
+    check.add_argument("--set", action="append", default=[], metavar="a.b=c")
+    check.add_argument("--stage", metavar="NAME", help="the stage, where there are several")
+    check.add_argument("-n", type=int, default=100, metavar="N", help="documents (default 100)")
+    check.add_argument("--json", action="store_true", help="print JSON")
     clean = add("clean", "delete what no index names any more")
     clean.add_argument("workspace", metavar="WORKSPACE")
     clean.add_argument("--dry-run", action="store_true", help="say what would go")
@@ -122,8 +128,9 @@ def run(words: Sequence[str]) -> int:
     arguments = parser().parse_args(words)
     tell = _teller(arguments.log_format)
     try:
-        module = importlib.import_module(f"jobs.commands.{arguments.command}")
-        return int(getattr(module, arguments.command)(arguments))
+        name = arguments.command.replace("-", "_")
+        module = importlib.import_module(f"jobs.commands.{name}")
+        return int(getattr(module, name)(arguments))
     except ConfigurationError as error:
         return tell(str(error), WRONG)
     except WinnowError as error:

@@ -11,10 +11,13 @@ from pipeline.export.mixture_plan import MixturePlan
 from pipeline.io.beside import Address
 from pipeline.io.generations import IngestOptions
 from pipeline.io.records import ReadOptions
+from pipeline.select.fitted_samplers import FittingSampler
 from pipeline.select.plan import Selection
 from pipeline.select.samplers import Sampler
 from pipeline.spark.halves import MAP_HALF, PlannedStage
-from pipeline.stages.base import RelationalStage, Stage
+from pipeline.stages.base import MapStage, RelationalStage, Stage
+from pipeline.stages.copied import COPY_OF
+from pipeline.stages.exact_dedup import ExactDedup
 from pipeline.stages.fingerprint import digest_of
 from schemas.errors import ConfigurationError
 
@@ -62,7 +65,20 @@ def _planned(bound: BoundConfiguration, stage: BoundStage) -> PlannedStage:
     addresses = {n: Address(c.stage, c.stored) for n, c in bound.columns.items()}
     fields = {name: column.field for name, column in bound.columns.items()}
     used = stage.where_expression.columns if stage.where_expression else ()
-    return PlannedStage(stage.name, stage.stage, stage.where, tuple(used), addresses, fields)
+    copies = _copies_before(bound, stage)
+    copy_of = Address(copies, COPY_OF) if copies else None
+    return PlannedStage(
+        stage.name, stage.stage, stage.where, tuple(used), addresses, fields, copy_of
+    )
+
+
+def _copies_before(bound: BoundConfiguration, stage: BoundStage) -> str | None:
+    """The stage that says which documents are copies, where this one is to measure none."""
+    if not isinstance(stage.stage, MapStage) or stage.stage.measures_copies:
+        return None
+    before = bound.stages[: bound.stages.index(stage)]
+    found = [other.name for other in before if isinstance(other.stage, ExactDedup)]
+    return found[-1] if found else None
 
 
 def _check_name(option: str, name: str, names: Iterable[str]) -> None:
@@ -86,6 +102,8 @@ def _with_needs(
             for column in (*stage.stage.reads, *stage.where_columns)
             if (owner := bound.columns[column].stage) and owner not in wanted
         ]
+        if stage.copy_of is not None and stage.copy_of.stage is not None:
+            pending.append(stage.copy_of.stage)
     return wanted
 
 
@@ -118,7 +136,7 @@ def planned_mixture(bound: BoundConfiguration, mixture: BoundMixture) -> Mixture
     addresses = {n: Address(c.stage, c.stored) for n, c in bound.columns.items()}
     selection = Selection(
         catalogue={name: column.field for name, column in bound.columns.items()},
-        sampler=cast("Sampler", mixture.sampler),
+        sampler=cast("Sampler | FittingSampler", mixture.sampler),
         seed=bound.config.seed,
         where=frame.where,
         score=frame.score,

@@ -4,6 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from schemas.errors import WinnowError
+
+
+class EngineError(WinnowError):
+    """An engine is broken, or its server is: no other request would fare better."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scoring:
@@ -91,6 +97,6 @@ class Engine(Protocol):
     def run(self, requests: Sequence[Request]) -> list[Completion]:
         """One completion a request, in the same order: Scored or Refused for a Scoring, and so on.
 
-        Raises only where the engine itself is broken: no other request would fare better.
+        Raises EngineError, and only where the engine itself is broken.
         """
         ...

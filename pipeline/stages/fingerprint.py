@@ -21,7 +21,7 @@ def fingerprint(stage: Stage) -> str:
         value = getattr(stage, item.name)
         named = value is not None and File in (hints[item.name], *_arguments(hints[item.name]))
         parameters[item.name] = _digests(stage, value) if named else _plain(value)
-    versions = {name: importlib.metadata.version(name) for name in stage.libraries}
+    versions = stage.versions()
     owner = type(stage).__module__.split(".")[0]
     if owner not in ("pipeline", "raters"):
         found = importlib.metadata.packages_distributions().get(owner, [])
@@ -41,6 +41,8 @@ def _digests(stage: Stage, value: object) -> object:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, Stage):
+        return fingerprint(value)
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, dict):

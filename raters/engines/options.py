@@ -1,57 +1,193 @@
 """Which engine runs a stage's model, and how: parameters that all such stages share."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import ClassVar, Literal
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+from urllib.parse import urlsplit
 
-from pipeline.stages.base import File, MapStage
+from pipeline.stages.base import OPERATION, File, MapStage
 from raters.base import Engine
-from raters.perplexity_model import PACKAGES, check_packages, model_directory
+from raters.perplexity_model import ModelFacts, check_packages, model_directory, read_facts
 
-EngineName = Literal["transformers"]
+EngineName = Literal["transformers", "torch", "vllm", "server"]
 """What an engine is called in a configuration."""
 
 Dtype = Literal["float32", "bfloat16"]
 """What a model computes in."""
 
+Device = Literal["auto", "cpu", "cuda"]
+"""Where a model runs in this process; auto takes an accelerator where there is one."""
+
+
+_SERVERS = ("url", "served_model", "api_key_env")
+_POSITIVE = (
+    *("concurrency", "timeout", "patience"),
+    *("tensor_parallel", "gpu_memory_utilization", "max_num_batched_tokens"),
+    *("tokens_per_batch", "threads"),
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class EngineOptions:
-    """All that decides how a model is run."""
+    """All that decides how a model is run; the stage's parameters of the same names say what."""
 
     engine: EngineName
     directory: str
     dtype: Dtype
+    url: str | None
+    served_model: str | None
+    api_key_env: str | None
+    concurrency: int
+    timeout: float
+    patience: float
+    tensor_parallel: int
+    gpu_memory_utilization: float
+    max_num_batched_tokens: int
+    device: Device
+    tokens_per_batch: int | None
+    threads: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelStage(MapStage):
     """A stage that asks a language model."""
 
-    libraries: ClassVar[tuple[str, ...]] = ("tokenizers", *PACKAGES)
+    libraries: ClassVar[tuple[str, ...]] = ("tokenizers", "torch", "transformers", "safetensors")
     seconds: ClassVar[float] = 600
+    measures_copies: ClassVar[bool] = False
 
     engine: EngineName = "transformers"
     model: File = "shipped"
     dtype: Dtype = "float32"
+    url: Annotated[str | None, OPERATION] = None
+    """Of a server's interface, which ends in /v1 as a rule."""
+    served_model: str | None = None
+    """The name under which a server has the model, where it has more than one."""
+    api_key_env: Annotated[str | None, OPERATION] = None
+    """The environment variable that holds the server's key."""
+    concurrency: Annotated[int, OPERATION] = 64
+    """A server is sent so many requests at a time."""
+    timeout: Annotated[float, OPERATION] = 120
+    """Seconds that a server's answer may take."""
+    patience: Annotated[float, OPERATION] = 300
+    """Seconds that a server may fail, or be busy, before the work fails."""
+    tensor_parallel: Annotated[int, OPERATION] = 1
+    """vLLM spreads the model over so many cards."""
+    gpu_memory_utilization: Annotated[float, OPERATION] = 0.9
+    """The share of a card's memory that vLLM uses."""
+    max_num_batched_tokens: Annotated[int, OPERATION] = 2048
+    """vLLM reads so many tokens in a step."""
+    device: Annotated[Device, OPERATION] = "auto"
+    tokens_per_batch: Annotated[int | None, OPERATION] = None
+    """`engine: torch` reads so many tokens at a time; by default as the device likes it."""
+    threads: Annotated[int, OPERATION] = 1
+    """`engine: torch` uses so many of a processor."""
+    slice_rows: Annotated[int, OPERATION] = 2000
+
+    def rows_per_slice(self) -> int:
+        """As `slice_rows` says."""
+        return self.slice_rows
+
+    def load(self) -> None:
+        """Load the model."""
+        self.open_engine()
 
     def file_of(self, value: str) -> str:
         """The model's directory: where it lies, or that it is the shipped one, says nothing."""
         return str(model_directory(value))
 
+    def versions(self) -> dict[str, str]:
+        """Those of the machine that plans say nothing of one that runs vLLM."""
+        if self.engine in ("vllm", "server"):
+            return {"tokenizers": version("tokenizers")}
+        return super().versions()
+
+    def facts(self) -> ModelFacts:
+        """How texts are laid out for the model; a server has its weights elsewhere."""
+        return read_facts(Path(self.directory), weights=self.engine != "server")
+
+    @property
+    def directory(self) -> str:
+        """The model's directory."""
+        return str(model_directory(self.model))
+
     def check(self) -> None:
-        """The packages must be there."""
-        check_packages()
+        """The engine's packages must be there, and a server's parameters where there is one."""
+        check_packages(self.engine)
+        if self.slice_rows < 1:
+            raise ValueError("slice_rows: should be 1 or more")
+        if self.engine == "server":
+            _check_url(self.url)
+        elif given := [name for name in _SERVERS if getattr(self, name) is not None]:
+            raise ValueError(f"{given[0]}: is for `engine: server`, and this is {self.engine}")
+        counts = {name: getattr(self, name) for name in _POSITIVE}
+        if bad := [name for name, value in counts.items() if value is not None and value <= 0]:
+            raise ValueError(f"{bad[0]}: should be more than 0")
+        if self.gpu_memory_utilization > 1:
+            raise ValueError("gpu_memory_utilization: should be at most 1")
+
+    def options(self) -> EngineOptions:
+        """What the engine is opened with."""
+        names = [field.name for field in fields(EngineOptions)]
+        return EngineOptions(**{name: getattr(self, name) for name in names})
 
     def open_engine(self) -> Engine:
         """The engine, loaded once a process."""
-        directory = str(model_directory(self.model))
-        return open_engine(EngineOptions(engine=self.engine, directory=directory, dtype=self.dtype))
+        return open_engine(self.options())
+
+
+def _check_url(url: str | None) -> None:
+    if url is None:
+        raise ValueError("url: `engine: server` needs it, as in http://localhost:8000/v1")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("url: should be of a form as http://localhost:8000/v1")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("url: should hold no key; `api_key_env` names a variable that does")
 
 
 @lru_cache(maxsize=1)
 def open_engine(options: EngineOptions) -> Engine:
     """The engine that the options name, loaded once a process."""
+    return _OPENERS[options.engine](options)
+
+
+def _open_transformers(options: EngineOptions) -> Engine:
     from raters.engines.transformers import TransformersEngine
 
-    return TransformersEngine(options.directory, options.dtype)
+    return TransformersEngine(options.directory, options.dtype, options.device)
+
+
+def _open_torch(options: EngineOptions) -> Engine:
+    from raters.engines.packed import PackedEngine
+
+    return PackedEngine(
+        options.directory,
+        options.dtype,
+        device=options.device,
+        tokens_per_batch=options.tokens_per_batch,
+        threads=options.threads,
+    )
+
+
+def _open_vllm(options: EngineOptions) -> Engine:
+    from raters.engines.vllm import VllmEngine
+
+    return VllmEngine(options)
+
+
+def _open_server(options: EngineOptions) -> Engine:
+    from raters.engines.server import ServerEngine
+
+    return ServerEngine(options)
+
+
+_OPENERS: Mapping[EngineName, Callable[[EngineOptions], Engine]] = {
+    "transformers": _open_transformers,
+    "torch": _open_torch,
+    "vllm": _open_vllm,
+    "server": _open_server,
+}
