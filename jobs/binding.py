@@ -108,9 +108,11 @@ def bind_stage(
 
 def _class_of(entry: StageEntry) -> type[Stage]:
     """The class of a stage; that of `quality` is the one that its rater names."""
-    rater = entry.parameters.get("rater") if entry.kind == "quality" else None
-    if not isinstance(rater, str):
+    if entry.kind != "quality" or "rater" not in entry.parameters:
         return stage_class(entry.kind)
+    rater = entry.parameters["rater"]
+    if not isinstance(rater, str):
+        raise ParameterError([(("rater",), "should be a string")])
     try:
         return rater_class(rater)
     except ConfigurationError as error:
@@ -233,7 +235,7 @@ def _sampler(mixture: Mixture, problems: list[Problem]) -> "Sampler | None":
         method, given = mixture.sampler.method, mixture.sampler.parameters
     try:
         kind = sampler_class(method)
-        if needs_score(method, kind) and mixture.score is None:
+        if needs_score(kind) and mixture.score is None:
             problems.append((("sampler",), f"the sampler '{method}' needs `score`"))
         return cast("Sampler", bind(kind, given))
     except ConfigurationError as error:

@@ -3,15 +3,19 @@
 from pathlib import Path
 from typing import cast
 
-from jobs.binding import BoundMixture
+from jobs.binding import BoundMixture, BoundStage
 from jobs.configuration import BoundConfiguration
 from pipeline.export.mixture_plan import MixturePlan
 from pipeline.io.beside import Address
 from pipeline.io.generations import IngestOptions
 from pipeline.io.records import ReadOptions
+from pipeline.select.fitted_samplers import FittingSampler
 from pipeline.select.plan import Selection
 from pipeline.select.samplers import Sampler
 from pipeline.spark.halves import PlannedStage
+from pipeline.stages.base import MapStage
+from pipeline.stages.copied import COPY_OF
+from pipeline.stages.exact_dedup import ExactDedup
 from pipeline.stages.fingerprint import digest_of
 from schemas.errors import ConfigurationError
 
@@ -37,8 +41,21 @@ def planned_stages(
     for name in names:
         stage = stages[name]
         used = stage.where_expression.columns if stage.where_expression else ()
-        planned.append(PlannedStage(name, stage.stage, stage.where, tuple(used), addresses, fields))
+        copies = _copies_before(bound, stage)
+        copy_of = Address(copies, COPY_OF) if copies else None
+        planned.append(
+            PlannedStage(name, stage.stage, stage.where, tuple(used), addresses, fields, copy_of)
+        )
     return planned
+
+
+def _copies_before(bound: BoundConfiguration, stage: BoundStage) -> str | None:
+    """The stage that says which documents are copies, where this one is to measure none."""
+    if not isinstance(stage.stage, MapStage) or stage.stage.measures_copies:
+        return None
+    before = bound.stages[: bound.stages.index(stage)]
+    found = [other.name for other in before if isinstance(other.stage, ExactDedup)]
+    return found[-1] if found else None
 
 
 def _with_needs(bound: BoundConfiguration, name: str) -> list[str]:
@@ -55,6 +72,8 @@ def _with_needs(bound: BoundConfiguration, name: str) -> list[str]:
             for column in (*stage.stage.reads, *used)
             if (owner := bound.columns[column].stage) and owner not in wanted
         ]
+        if copies := _copies_before(bound, stage):
+            pending.append(copies)
     return [stage.name for stage in bound.stages if stage.name in wanted]
 
 
@@ -87,7 +106,7 @@ def planned_mixture(bound: BoundConfiguration, mixture: BoundMixture) -> Mixture
     addresses = {n: Address(c.stage, c.stored) for n, c in bound.columns.items()}
     selection = Selection(
         catalogue={name: column.field for name, column in bound.columns.items()},
-        sampler=cast("Sampler", mixture.sampler),
+        sampler=cast("Sampler | FittingSampler", mixture.sampler),
         seed=bound.config.seed,
         where=frame.where,
         score=frame.score,

@@ -49,13 +49,11 @@ def _chosen(bound: BoundConfiguration, name: str | None) -> list[BoundMixture]:
 
 
 def _check_measured(bound: BoundConfiguration, workspace: Workspace) -> None:
-    from pipeline.spark.halves import stage_fingerprint
+    from jobs.plan import planned_stages
+    from pipeline.spark.standing import Standing, stage_states
 
-    parts = {part.part for part in workspace.documents()}
-    for stage in bound.stages:
-        record = workspace.stage(stage.name)
-        stale = record is None or record.fingerprint != stage_fingerprint(stage.stage)
-        if stale or record is None or not parts <= record.parts.keys():
+    for state in stage_states(Standing(workspace), planned_stages(bound)):
+        if state.reason != "in force":
             raise WinnowError(
-                f"stage {stage.name} is not up to date; measure first: winnow run {bound.path}"
+                f"stage {state.name} is not up to date; measure first: winnow run {bound.path}"
             )

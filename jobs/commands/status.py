@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs.console import Console
 from pipeline.export.manifest import load_manifest
@@ -12,6 +12,9 @@ from pipeline.io.store import open_store
 from pipeline.io.workspace import Workspace
 from pipeline.spark.halves import MAP_HALF
 from schemas.errors import WinnowError
+
+if TYPE_CHECKING:
+    from jobs.configuration import BoundConfiguration
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -98,21 +101,14 @@ def describe(workspace: Workspace, stale: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _stale(bound: "Any", workspace: Workspace) -> dict[str, str]:
+def _stale(bound: "BoundConfiguration", workspace: Workspace) -> dict[str, str]:
     """What of the configuration's stages is not in force, and why."""
-    from pipeline.spark.halves import stage_fingerprint
+    from jobs.plan import planned_stages
+    from pipeline.spark.standing import Standing, stage_states
 
-    parts = {part.part for part in workspace.documents()}
     names = {stage.name for stage in bound.stages}
     found = {name: "not configured" for name in workspace.stages() if name not in names}
-    for stage in bound.stages:
-        record = workspace.stage(stage.name)
-        if record is None:
-            found[stage.name] = "to do"
-        elif record.fingerprint != stage_fingerprint(stage.stage):
-            found[stage.name] = "stale: the stage has changed"
-        elif not parts <= record.parts.keys():
-            found[stage.name] = f"stale: {len(parts - record.parts.keys())} new parts"
-        elif record.where != stage.where:
-            found[stage.name] = "stale: `where` has changed"
+    for state in stage_states(Standing(workspace), planned_stages(bound)):
+        if state.reason != "in force":
+            found[state.name] = state.reason
     return found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from schemas.errors import WinnowError
 
 if TYPE_CHECKING:
+    from pyspark.resource import ResourceProfile
     from pyspark.sql import SparkSession
 
 Spec = TypeVar("Spec")
@@ -50,10 +51,12 @@ def run_tasks(
     specs: Sequence[Spec],
     sizes: Sequence[int],
     progress: Progress,
+    profile: "ResourceProfile | None" = None,
 ) -> list[Result]:
     """`function` of every spec, in order; a task that failed too often fails the step.
 
     Specs are bundled, so that a task is neither tiny nor so large that a failure costs much.
+    `profile` says what a task needs, where that is more than the application's tasks need.
     """
     if not specs:
         return []
@@ -82,7 +85,8 @@ def run_tasks(
     watch.start()
     try:
         with explained(label):
-            parts = context.parallelize(bundles, len(bundles)).map(run).collect()
+            handed = context.parallelize(bundles, len(bundles)).map(run)
+            parts = (handed.withResources(profile) if profile else handed).collect()
     finally:
         stop.set()
         watch.join()

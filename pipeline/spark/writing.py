@@ -13,10 +13,9 @@ from pipeline.export.shards import Shard, ShardWriter, cut_shards, mixture_schem
 from pipeline.io.beside import Place
 from pipeline.io.digests import canonical_json
 from pipeline.io.store import open_store
-from pipeline.select.bins import Plan
-from pipeline.select.samplers import draws
+from pipeline.select.draws import draws
 from pipeline.spark.frames import Batches, by_place, gathered, runs, told
-from pipeline.spark.slim import SelectionSource, prepared_rows, signed, unsigned
+from pipeline.spark.slim import SelectionSource, signed, unsigned
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -37,7 +36,7 @@ _KEPT = pa.schema(
 
 
 class Writing:
-    """Shards of the rows that a plan keeps."""
+    """Shards of the rows that a plan keeps, as KEPT_ROWS has them."""
 
     def __init__(
         self,
@@ -49,9 +48,9 @@ class Writing:
         self._spark, self._source = spark, source
         self._places, self._rows = places, rows
 
-    def write(self, plan: Plan) -> list[Shard]:
+    def write(self) -> list[Shard]:
         """Fetch the selected text, order it by hash, and cut it into shards."""
-        kept = self._kept(plan).persist()
+        kept = self._kept().persist()
         try:
             boundaries = self._boundaries(kept)
             if boundaries is None:
@@ -60,14 +59,14 @@ class Writing:
         finally:
             kept.unpersist()
 
-    def _kept(self, plan: Plan) -> "DataFrame":
+    def _kept(self) -> "DataFrame":
         from pyspark.sql.pandas.types import from_arrow_schema
 
-        selection, seed = self._source.plan.selection, self._source.plan.seed
+        seed = self._source.plan.seed
 
         def keep(batches: Batches) -> Batches:
             for batch in batches:
-                copies = selection.keep(prepared_rows(batch), plan)
+                copies = batch.column("copies").to_numpy()
                 for copy in range(int(copies.max(initial=0))):
                     chosen = batch.filter(pa.array(copies > copy))
                     order = signed(draws(seed, f"order {copy}", chosen.column("id")))

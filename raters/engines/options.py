@@ -57,6 +57,7 @@ class ModelStage(MapStage):
 
     libraries: ClassVar[tuple[str, ...]] = ("tokenizers", "torch", "transformers", "safetensors")
     seconds: ClassVar[float] = 600
+    measures_copies: ClassVar[bool] = False
 
     engine: EngineName = "transformers"
     model: File = "shipped"
@@ -84,6 +85,15 @@ class ModelStage(MapStage):
     """`engine: torch` reads so many tokens at a time; by default as the device likes it."""
     threads: Annotated[int, OPERATION] = 1
     """`engine: torch` uses so many of a processor."""
+    slice_rows: Annotated[int, OPERATION] = 2000
+
+    def rows_per_slice(self) -> int:
+        """As `slice_rows` says."""
+        return self.slice_rows
+
+    def load(self) -> None:
+        """Load the model."""
+        self.open_engine()
 
     def file_of(self, value: str) -> str:
         """The model's directory: where it lies, or that it is the shipped one, says nothing."""
@@ -107,6 +117,8 @@ class ModelStage(MapStage):
     def check(self) -> None:
         """The engine's packages must be there, and a server's parameters where there is one."""
         check_packages(self.engine)
+        if self.slice_rows < 1:
+            raise ValueError("slice_rows: should be 1 or more")
         if self.engine == "server":
             _check_url(self.url)
         elif given := [name for name in _SERVERS if getattr(self, name) is not None]:
