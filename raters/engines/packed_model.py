@@ -62,7 +62,7 @@ class PackedModel:
             self._check_facts()
             with torch.inference_mode():
                 self._check_reading(dtype)
-        except (UnfitModelError, NotImplementedError, TypeError, AttributeError) as error:
+        except (NotImplementedError, TypeError, AttributeError, KeyError, ValueError) as error:
             raise EngineError(
                 f"model: documents can't be packed in a row for it ({error}); "
                 "`engine: transformers` runs it"
