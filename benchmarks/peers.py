@@ -50,11 +50,15 @@ Long ones have the 50 words that Gopher asks for. Compared with datatrove as it 
 with the papers' thresholds as Winnow takes them (C4: three sentences, lines of five words; FineWeb:
 a tenth of the characters in repeated lines), and with these and Winnow's words.
 
-- gopher_quality: spaCy's tokens are marks and line ends as well as words, so that of ordinary prose
-  fewer than 80 % have a letter; with UAX 29 words the verdicts are the same.
-- gopher_repetition: datatrove counts the most frequent n-gram even if it comes once, which drops
-  most texts of less than twenty words; its shares are of all characters, Winnow's of those in words
-  or lines.
+- gopher_quality: by datatrove's tokens, which are spaCy's, a comma, a full stop and a line end are
+  words, and words without a letter, so that its rule "80 % of words have a letter" drops a quarter
+  of these documents, ordinary prose among them. The paper's words stand between white space;
+  Winnow's are those of Unicode's UAX 29 that hold a letter or digit, and a mark is none. With the
+  same words in both, the verdicts are the same.
+- gopher_repetition: datatrove looks for no repeated n-gram that overlaps the one before, where the
+  paper, and Winnow, count every character of all of them: of nine words that come again, five are
+  in its 5-grams. It compares lines with the blanks around them. By spaCy's tokens there are more
+  n-grams, and shorter ones.
 - c4_quality: datatrove looks for curly brackets only in lines that could be kept, and by spaCy's
   rules a sentence does not end in every full stop.
 - fineweb_quality: datatrove does not strip a line before it looks at its last character; for

@@ -22,7 +22,7 @@ from jobs.parameters import (
     resolve_files,
 )
 from jobs.settings import Key, nearest
-from jobs.stages import stage_class
+from jobs.stages import rater_class, stage_class
 from pipeline.stages.base import Stage
 from schemas.config import Mixture, Source, StageEntry
 from schemas.errors import ConfigurationError, WinnowError
@@ -89,7 +89,7 @@ def bind_stage(
 ) -> tuple[BoundStage | None, list[Problem]]:
     """The stage, None where its class or parameters are wrong, and all problems found."""
     try:
-        kind = stage_class(entry.kind)
+        kind = _class_of(entry)
         stage = bind(kind, resolve_files(kind, entry.parameters, directory))
         stage.check()
         stage.schema()
@@ -104,6 +104,19 @@ def bind_stage(
     ]
     where = _compiled(entry.where, columns, _is_boolean, "true or false", ("where",), problems)
     return BoundStage(entry.name, stage, entry.where, where, entry), problems
+
+
+def _class_of(entry: StageEntry) -> type[Stage]:
+    """The class of a stage; that of `quality` is the one that its rater names."""
+    if entry.kind != "quality" or "rater" not in entry.parameters:
+        return stage_class(entry.kind)
+    rater = entry.parameters["rater"]
+    if not isinstance(rater, str):
+        raise ParameterError([(("rater",), "should be a string")])
+    try:
+        return rater_class(rater)
+    except ConfigurationError as error:
+        raise ParameterError([(("rater",), str(error))]) from None
 
 
 def bind_mixture(
@@ -222,7 +235,7 @@ def _sampler(mixture: Mixture, problems: list[Problem]) -> "Sampler | None":
         method, given = mixture.sampler.method, mixture.sampler.parameters
     try:
         kind = sampler_class(method)
-        if needs_score(method, kind) and mixture.score is None:
+        if needs_score(kind) and mixture.score is None:
             problems.append((("sampler",), f"the sampler '{method}' needs `score`"))
         return cast("Sampler", bind(kind, given))
     except ConfigurationError as error:

@@ -149,6 +149,9 @@ class Console:
                 ),
             ],
         )
+        for stage in figures.stages:
+            for remark, count in stage.remarks.items():
+                self.say(f"\n{stage.name}: {count:,} documents {remark}")
         for mixture in figures.mixtures:
             self.mixture(mixture.name, mixture.manifest, mixture.made)
         if examples:

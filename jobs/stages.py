@@ -10,6 +10,15 @@ from pipeline.stages.base import MapStage, RelationalStage, Stage
 from schemas.errors import ConfigurationError
 from schemas.reserved import RESERVED_STAGES
 
+RATERS: Mapping[str, str] = MappingProxyType(
+    {
+        "student": "raters.quality:Quality",
+        "dataman": "raters.generative.stages:DataMan",
+        "prompted": "raters.generative.stages:Prompted",
+    }
+)
+"""The classes of the stage `quality`, by its parameter `rater`."""
+
 STAGES: Mapping[str, str] = MappingProxyType(
     {
         "language": "pipeline.stages.language:Language",
@@ -17,7 +26,7 @@ STAGES: Mapping[str, str] = MappingProxyType(
         "tokens": "pipeline.stages.tokens:Tokens",
         "exact_dedup": "pipeline.stages.exact_dedup:ExactDedup",
         "fuzzy_dedup": "pipeline.stages.fuzzy_dedup:FuzzyDedup",
-        "quality": "raters.quality:Quality",
+        "quality": RATERS["student"],
         "perplexity": "raters.perplexity:Perplexity",
         "columns_from": "pipeline.stages.columns_from:ColumnsFrom",
     }
@@ -27,11 +36,31 @@ STAGES: Mapping[str, str] = MappingProxyType(
 GROUP = "winnow.stages"
 """Entry points of this group add stages of other distributions, under the entry point's name."""
 
+RATER_GROUP = "winnow.raters"
+"""Entry points of this group add classes of `quality`, under the rater's name."""
+
 
 def stage_classes() -> dict[str, str]:
     """All stages that are installed, kind -> module:class; Winnow's own can't be replaced."""
     added = {point.name: point.value for point in entry_points(group=GROUP)}
     return {**added, **STAGES}
+
+
+def rater_classes() -> dict[str, str]:
+    """All raters that are installed, rater -> module:class; Winnow's own can't be replaced."""
+    added = {point.name: point.value for point in entry_points(group=RATER_GROUP)}
+    return {**added, **RATERS}
+
+
+def rater_class(rater: str) -> type[Stage]:
+    """The class of `quality` with this rater; ConfigurationError where there is none."""
+    place = RATERS.get(rater) or rater_classes().get(rater)
+    if place is None:
+        raise ConfigurationError(f"no rater '{rater}'{nearest(rater, sorted(rater_classes()))}")
+    found = _load("quality", place)
+    if found.kind != "quality":
+        raise ConfigurationError(f"{place} is no rater: its kind is '{found.kind}'")
+    return found
 
 
 def stage_class(kind: str) -> type[Stage]:
@@ -41,6 +70,10 @@ def stage_class(kind: str) -> type[Stage]:
         if kind in RESERVED_STAGES:
             raise ConfigurationError(f"the stage '{kind}' is not available in this version")
         raise ConfigurationError(f"no stage '{kind}'{nearest(kind, sorted(stage_classes()))}")
+    return _load(kind, place)
+
+
+def _load(kind: str, place: str) -> type[Stage]:
     module, _, name = place.partition(":")
     try:
         found: object = getattr(import_module(module), name)

@@ -36,6 +36,7 @@ class Perplexity(ModelStage):
     kind: ClassVar[str] = "perplexity"
     version: ClassVar[int] = 1
     reads: ClassVar[tuple[str, ...]] = ("text",)
+    tokens_column: ClassVar[str] = "n_scored_tokens"
 
     max_tokens: int | None = None
 

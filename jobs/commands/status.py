@@ -4,14 +4,18 @@ import argparse
 import json
 import os
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs.console import Console
+from jobs.record import FOLDER, last_record
 from pipeline.export.manifest import load_manifest
 from pipeline.io.store import open_store
 from pipeline.io.workspace import Workspace
 from pipeline.spark.halves import MAP_HALF
 from schemas.errors import WinnowError
+
+if TYPE_CHECKING:
+    from jobs.configuration import BoundConfiguration
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -73,6 +77,9 @@ def describe(workspace: Workspace, stale: dict[str, str]) -> dict[str, Any]:
     disk: dict[str, list[int]] = {}
     mixtures = []
     for entry in workspace.store.list():
+        if entry.path.startswith(f"{FOLDER}/"):
+            # What runs say of themselves, a few kB each; the last one is shown apart.
+            continue
         folder = disk.setdefault(entry.path.split("/")[0], [0, 0])
         folder[0] += 1
         folder[1] += entry.size
@@ -95,24 +102,18 @@ def describe(workspace: Workspace, stale: dict[str, str]) -> dict[str, Any]:
         "stages": stages,
         "mixtures": mixtures,
         "disk": [[name, *sums] for name, sums in sorted(disk.items())],
+        "last_run": last_record(workspace.store),
     }
 
 
-def _stale(bound: "Any", workspace: Workspace) -> dict[str, str]:
+def _stale(bound: "BoundConfiguration", workspace: Workspace) -> dict[str, str]:
     """What of the configuration's stages is not in force, and why."""
-    from pipeline.spark.halves import stage_fingerprint
+    from jobs.plan import planned_stages
+    from pipeline.spark.standing import Standing, stage_states
 
-    parts = {part.part for part in workspace.documents()}
     names = {stage.name for stage in bound.stages}
     found = {name: "not configured" for name in workspace.stages() if name not in names}
-    for stage in bound.stages:
-        record = workspace.stage(stage.name)
-        if record is None:
-            found[stage.name] = "to do"
-        elif record.fingerprint != stage_fingerprint(stage.stage):
-            found[stage.name] = "stale: the stage has changed"
-        elif not parts <= record.parts.keys():
-            found[stage.name] = f"stale: {len(parts - record.parts.keys())} new parts"
-        elif record.where != stage.where:
-            found[stage.name] = "stale: `where` has changed"
+    for state in stage_states(Standing(workspace), planned_stages(bound)):
+        if state.reason != "in force":
+            found[state.name] = state.reason
     return found

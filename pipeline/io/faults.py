@@ -23,6 +23,9 @@ POINTS: tuple[str, ...] = (
 )
 """Every step of a commit; each has `.before` and `.after`."""
 
+SLICE_POINTS: tuple[str, ...] = ("lease.take", "lease.renew", "slice.part", "slice.assembly")
+"""The steps of work that is shared in slices, likewise."""
+
 
 def fault(point: str) -> None:
     """Kill this process with SIGKILL if WINNOW_FAULT names `point`.

@@ -1,19 +1,18 @@
 """The engine: what has to be done, in which order, on which parts; a stage knows nothing of it."""
 
-import json
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipeline.io.beside import InForce, Place
-from pipeline.io.digests import combined
-from pipeline.io.workspace import ColumnsPart, DocumentsPart, Workspace, part_key
+from pipeline.io.beside import Place
+from pipeline.io.workspace import Workspace
 from pipeline.spark.halves import MAP_HALF, PlannedStage, StageHalf, halves
+from pipeline.spark.standing import Standing, remarked
 from pipeline.spark.tasks import Progress, explained, run_tasks
-from pipeline.stages.base import MapStage, RelationalStage, Stage
-from pipeline.stages.sweep import MapWork, Measured, SweepTask, expected_key, sweep
+from pipeline.stages.base import MapStage, RelationalStage
+from pipeline.stages.sharing import measure_shared
+from pipeline.stages.sweep import Measured, SweepTask, sweep
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -32,10 +31,13 @@ class StageFigures:
     failed: int = 0
     computed: int = 0
     kept: int = 0
+    doubled: int = 0
+    """Rows measured here although another process had measured them by then."""
     parts_made: int = 0
     parts_found: int = 0
     bytes: int = 0
     seconds: float = 0.0
+    remarks: dict[str, int] = field(default_factory=dict)
 
 
 class Engine:
@@ -47,13 +49,10 @@ class Engine:
         self._workspace = workspace
         self._session = session
         self._progress = progress
-        self._parts: list[DocumentsPart] = []
-        self._in_force: dict[str, dict[str, ColumnsPart]] = {}
-        self._prints: dict[str, str] = {}
 
     def run(self, stages: Sequence[PlannedStage]) -> list[StageFigures]:
         """Measure what is missing; the figures of each stage, in order."""
-        self._parts = self._workspace.documents()
+        self._standing = Standing(self._workspace)
         pending = [half for planned in stages for half in halves(planned)]
         figures = {stage.name: StageFigures(stage.name) for stage in pending}
         while pending:
@@ -67,108 +66,69 @@ class Engine:
             for stage in ready:
                 figures[stage.name].seconds = spent / len(ready)
                 pending.remove(stage)
+                self._commit(stage, figures[stage.name])
         for planned in stages:
             if half := figures.pop(planned.name + MAP_HALF, None):
-                figures[planned.name].seconds += half.seconds
+                _join(figures[planned.name], half, copies=planned.copy_of is not None)
         return list(figures.values())
 
     def _ready(self, pending: Sequence[StageHalf]) -> list[StageHalf]:
-        """Every map stage that can go in the next sweep; or else the next relational stage."""
-        known = set(self._in_force)
+        """Every map stage that can go in the next sweep; or else the next stage by itself.
+
+        One that is measured in slices goes by itself: it may need other machines.
+        """
+        known = set(self._standing.found)
         found = []
         for stage in pending:
-            if isinstance(stage.stage, MapStage) and stage.needs <= known:
+            if isinstance(stage.stage, MapStage) and not stage.sliced and stage.needs <= known:
                 found.append(stage)
                 known.add(stage.name)
         if found:
             return found
-        return [next(s for s in pending if s.needs <= self._in_force.keys())]
-
-    def _digests(self, part: DocumentsPart) -> dict[str, str]:
-        return {name: parts[part.part].digest for name, parts in self._in_force.items()}
+        return [next(s for s in pending if s.needs <= self._standing.found.keys())]
 
     def _sweep(self, stages: Sequence[StageHalf], figures: Mapping[str, StageFigures]) -> None:
-        works = tuple(stage.work() for stage in stages)
-        self._prints.update((stage.name, stage.fingerprint) for stage in stages)
-        measured: dict[str, dict[str, ColumnsPart]] = {stage.name: {} for stage in stages}
-        earlier = {s.name: self._workspace.earlier_parts(s.name, s.fingerprint) for s in stages}
+        missing = {stage.name: {p.part for p in self._standing.look(stage)} for stage in stages}
         tasks = []
-        for part in self._parts:
-            digests = self._digests(part)
-            todo = []
-            for work in works:
-                key = expected_key(work, part, digests)
-                found = next(
-                    (p for p in earlier[work.name].get(part.part, ()) if p.key == key), None
-                )
-                if found is None:
-                    todo.append(work)
-                else:
-                    measured[work.name][part.part] = found
-                    digests[work.name] = found.digest
+        for part in self._standing.parts:
+            todo = [stage.work() for stage in stages if part.part in missing[stage.name]]
             if todo:
-                tasks.append(self._task(part, todo, measured, earlier))
+                tasks.append(self._standing.task(part, todo))
         label = "measure " + ", ".join(stage.name for stage in stages)
-        for outcome in self._run(label, tasks):
-            measured[outcome.stage][outcome.part.part] = outcome.part
+        for outcome in self._run(label, tasks, stages[0].sliced):
+            self._standing.add(outcome.stage, outcome.part)
             _count(figures[outcome.stage], outcome)
-        for stage in stages:
-            self._commit(stage, measured[stage.name], figures[stage.name])
 
-    def _task(
-        self,
-        part: DocumentsPart,
-        todo: Sequence[MapWork],
-        measured: Mapping[str, Mapping[str, ColumnsPart]],
-        earlier: Mapping[str, Mapping[str, Sequence[ColumnsPart]]],
-    ) -> SweepTask:
-        in_force = {}
-        for name, parts in [*self._in_force.items(), *measured.items()]:
-            if part.part in parts:
-                found = parts[part.part]
-                in_force[name] = InForce(self._prints[name], found.key, found.digest)
-        keys = {
-            work.name: tuple(p.key for p in earlier[work.name].get(part.part, ())) for work in todo
-        }
-        return SweepTask(self._workspace.store.root, part, tuple(todo), in_force, keys)
-
-    def _run(self, label: str, tasks: Sequence[SweepTask]) -> list[Measured]:
+    def _run(self, label: str, tasks: Sequence[SweepTask], sliced: bool) -> list[Measured]:
         if not tasks:
             return []
         from pipeline.spark.attempts import attempt
+        from pipeline.spark.devices import visible_devices, with_device
 
         def measure(task: SweepTask) -> list[Measured]:
+            if sliced:
+                return measure_shared(task, visible_devices())
             return sweep(task, attempt())
 
+        session = self._session()
+        profile = with_device(session) if sliced else None
         sizes = [task.part.bytes for task in tasks]
-        found = run_tasks(self._session(), label, measure, tasks, sizes, self._progress)
+        found = run_tasks(session, label, measure, tasks, sizes, self._progress, profile)
         return [outcome for outcomes in found for outcome in outcomes]
 
     def _relate(self, stage: StageHalf, figures: StageFigures) -> None:
-        inputs = combined(
-            [stage.where or "", *(part.ids for part in self._parts)]
-            + [self._in_force[n][p.part].digest for n in sorted(stage.needs) for p in self._parts]
-        )
-        key = part_key(stage.fingerprint, inputs)
-        earlier = self._workspace.earlier_parts(stage.name, stage.fingerprint)
-        found = {
-            part.part: match
-            for part in self._parts
-            for match in earlier.get(part.part, ())
-            if match.key == key
-        }
-        if len(found) < len(self._parts):
-            from pipeline.spark.relational import run_relational
+        if not self._standing.look(stage):
+            return
+        from pipeline.spark.relational import run_relational
 
-            work, places = self._relational_work(stage, key), self._places(stage)
-            with explained(f"stage {stage.name}"):
-                outcomes = run_relational(self._session(), work, places, stage.fields)
-            for outcome in outcomes:
-                found[outcome.part.part] = outcome.part
-                _count(figures, outcome)
-        self._commit(stage, found, figures)
+        work, places = self._relational_work(stage), self._places(stage)
+        with explained(f"stage {stage.name}"):
+            outcomes = run_relational(self._session(), work, places, stage.fields)
+        for outcome in outcomes:
+            self._standing.add(stage.name, outcome.part)
+            _count(figures, outcome)
 
-    def _relational_work(self, stage: StageHalf, key: str) -> "RelationalWork":
+    def _relational_work(self, stage: StageHalf) -> "RelationalWork":
         from pipeline.spark.relational import RelationalWork
 
         assert isinstance(stage.stage, RelationalStage)
@@ -177,7 +137,7 @@ class Engine:
             stage.name,
             stage.stage,
             stage.fingerprint,
-            key,
+            self._standing.relational_key(stage),
             stage.reads,
             stage.where,
             stage.where_reads,
@@ -186,66 +146,32 @@ class Engine:
 
     def _places(self, stage: StageHalf) -> list[Place]:
         """Every part with the columns that the stage reads beside it."""
-        needs = sorted(stage.needs)
-        return [
-            Place(
-                number,
-                part,
-                {
-                    name: InForce(self._prints[name], found.key, found.digest)
-                    for name in needs
-                    if (found := self._in_force[name][part.part])
-                },
-            )
-            for number, part in enumerate(self._parts)
-        ]
+        places = []
+        for number, part in enumerate(self._standing.parts):
+            beside = self._standing.beside(part)
+            places.append(Place(number, part, {name: beside[name] for name in sorted(stage.needs)}))
+        return places
 
-    def _commit(
-        self,
-        stage: StageHalf,
-        parts: Mapping[str, ColumnsPart],
-        figures: StageFigures,
-    ) -> None:
-        """Put the parts in force, unless they are; then account for every document."""
-        totals = account(stage.stage, [parts[part.part] for part in self._parts])
-        record = {
-            "stage": stage.name,
-            "kind": stage.stage.kind,
-            "fingerprint": stage.fingerprint,
-            "inputs": combined(part.ids for part in self._parts),
-            "where": stage.where,
-            "columns": stage.stage.schema().names,
-            "totals": totals,
-        }
-        keys = {name: part.key for name, part in parts.items()}
-        now = self._workspace.stage(stage.name)
-        same = now is not None and {n: p.key for n, p in now.parts.items()} == keys
-        if not same or now is None or now.fingerprint != stage.fingerprint:
-            point = "map" if isinstance(stage.stage, MapStage) else "relational"
-            self._workspace.commit_stage(record, parts.values(), point)
-        self._in_force[stage.name] = dict(parts)
-        self._prints[stage.name] = stage.fingerprint
-        figures.documents = sum(part.rows for part in self._parts)
-        figures.bytes = sum(part.bytes for part in self._parts)
+    def _commit(self, stage: StageHalf, figures: StageFigures) -> None:
+        totals, parts = self._standing.commit(stage), self._standing.parts
+        figures.documents = sum(part.rows for part in parts)
+        figures.bytes = sum(part.bytes for part in parts)
         figures.measured = totals["measured"]
         figures.skipped, figures.failed = totals["skipped"], totals["failed"]
-        figures.parts_found = len(self._parts) - figures.parts_made
+        figures.parts_found = len(parts) - figures.parts_made
+        figures.remarks = remarked(self._standing.found[stage.name].values())
 
 
-def account(stage: Stage, parts: Sequence[ColumnsPart]) -> dict[str, int]:
-    """Documents = measured + skipped + failed, over the parts of a stage."""
-    rows = sum(part.rows for part in parts)
-    statuses: Counter[str] = Counter()
-    for part in parts:
-        statuses.update(json.loads(part.statistics)["status"])
-    skipped = statuses["skipped"]
-    failed = sum(statuses[status] for status in ("crashed", "timeout", "invalid_reply"))
-    measured = sum(statuses.values()) - skipped - failed
-    assert measured + skipped + failed == rows, f"{stage.kind}: rows do not balance"
-    return {"documents": rows, "measured": measured, "skipped": skipped, "failed": failed}
+def _join(figures: StageFigures, half: StageFigures, copies: bool) -> None:
+    """Add what the map half did; giving copies their values measures nothing."""
+    figures.seconds += half.seconds
+    if copies:
+        figures.computed, figures.kept, figures.doubled = half.computed, half.kept, half.doubled
+        figures.remarks = half.remarks
 
 
 def _count(figures: StageFigures, outcome: Measured) -> None:
     figures.computed += outcome.computed
     figures.kept += outcome.kept
+    figures.doubled += outcome.doubled
     figures.parts_made += outcome.made

@@ -8,6 +8,7 @@ import pyarrow as pa
 from pipeline.io.beside import Address
 from pipeline.io.digests import text_key
 from pipeline.stages.base import MapStage, RelationalStage, Stage
+from pipeline.stages.copied import COPY_OF, Copied
 from pipeline.stages.fingerprint import fingerprint
 from pipeline.stages.sweep import MapWork
 
@@ -25,6 +26,8 @@ class PlannedStage:
     where_columns: tuple[str, ...] = ()
     addresses: Mapping[str, Address] = field(default_factory=dict)
     fields: Mapping[str, pa.Field] = field(default_factory=dict)
+    copy_of: Address | None = None
+    """Where it is said which rows are copies of others, if the stage is to measure none."""
 
 
 @dataclass
@@ -32,6 +35,8 @@ class StageHalf:
     """A stage, or half of one, as the engine handles it."""
 
     name: str
+    kind: str
+    """That of the configured stage."""
     stage: Stage
     fingerprint: str
     reads: dict[str, Address]
@@ -39,11 +44,19 @@ class StageHalf:
     where_reads: dict[str, Address]
     where_fields: dict[str, pa.Field]
     fields: dict[str, pa.DataType]
+    copy_of: Address | None = None
 
     @property
     def needs(self) -> set[str]:
         """The stages whose columns it reads."""
-        return {a.stage for a in (*self.reads.values(), *self.where_reads.values()) if a.stage}
+        copies = (self.copy_of,) if self.copy_of else ()
+        reads = (*self.reads.values(), *self.where_reads.values(), *copies)
+        return {a.stage for a in reads if a.stage}
+
+    @property
+    def sliced(self) -> bool:
+        """Whether it is measured in slices, which any number of processes share."""
+        return isinstance(self.stage, MapStage) and self.stage.rows_per_slice() is not None
 
     def work(self) -> MapWork:
         """A map stage as its tasks need it."""
@@ -56,6 +69,7 @@ class StageHalf:
             self.where,
             self.where_reads,
             self.where_fields,
+            self.copy_of,
         )
 
 
@@ -68,35 +82,58 @@ def stage_fingerprint(stage: Stage) -> str:
 
 def halves(planned: PlannedStage) -> list[StageHalf]:
     """The stage as the engine handles it; a relational one after its map half."""
-    where_reads = {name: planned.addresses[name] for name in planned.where_columns}
-    where_fields = {name: planned.fields[name] for name in planned.where_columns}
-    reads = {name: planned.addresses[name] for name in planned.stage.reads}
-    fields = {name: planned.fields[name].type for name in planned.stage.reads}
     whole = StageHalf(
         planned.name,
+        planned.stage.kind,
         planned.stage,
         fingerprint(planned.stage),
-        reads,
+        {name: planned.addresses[name] for name in planned.stage.reads},
         planned.where,
-        where_reads,
-        where_fields,
-        fields,
+        {name: planned.addresses[name] for name in planned.where_columns},
+        {name: planned.fields[name] for name in planned.where_columns},
+        {name: planned.fields[name].type for name in planned.stage.reads},
     )
-    if not isinstance(planned.stage, RelationalStage):
-        return [whole]
+    if isinstance(planned.stage, MapStage):
+        return [whole] if planned.copy_of is None else _with_copies(planned, whole)
+    assert isinstance(planned.stage, RelationalStage)
     half = planned.stage.map_half()
     if half is None:
         return [whole]
-    name = planned.name + MAP_HALF
-    for item in half.schema():
-        reads[item.name], fields[item.name] = Address(name, item.name), item.type
-    whole.fingerprint = stage_fingerprint(planned.stage)
     first = replace(
         whole,
-        name=name,
+        name=planned.name + MAP_HALF,
         stage=half,
         fingerprint=fingerprint(half),
         reads={column: planned.addresses[column] for column in half.reads},
         fields={column: planned.fields[column].type for column in half.reads},
     )
+    _read_half(whole, first.name, half.schema())
+    whole.fingerprint = stage_fingerprint(planned.stage)
     return [first, whole]
+
+
+def _with_copies(planned: PlannedStage, stage: StageHalf) -> list[StageHalf]:
+    """A map stage over the rows that are no copies, and the relation that gives copies theirs."""
+    assert isinstance(stage.stage, MapStage)
+    assert planned.copy_of is not None
+    copied = Copied(stage=stage.stage)
+    first = replace(stage, name=planned.name + MAP_HALF, copy_of=planned.copy_of)
+    second = replace(
+        stage,
+        stage=copied,
+        fingerprint=stage_fingerprint(copied),
+        reads={"id": Address(None, "id"), COPY_OF: planned.copy_of},
+        # The map half has marked the copies that `where` admits.
+        where=None,
+        where_reads={},
+        where_fields={},
+        fields={"id": pa.string(), COPY_OF: pa.string()},
+    )
+    _read_half(second, first.name, copied.schema())
+    return [first, second]
+
+
+def _read_half(whole: StageHalf, name: str, schema: pa.Schema) -> None:
+    for item in schema:
+        whole.reads[item.name] = Address(name, item.name)
+        whole.fields[item.name] = item.type

@@ -17,8 +17,10 @@ from pipeline.io.store import open_store
 from pipeline.io.workspace import ColumnsPart, columns_path
 from pipeline.select.expressions import compile_predicate
 from pipeline.spark.frames import Batches, by_place, gathered, read_frame, told
+from pipeline.spark.tasks import described
 from pipeline.stages.base import RelationalStage
 from pipeline.stages.columns_from import ColumnsFrom, table_batches, table_files
+from pipeline.stages.copied import COPY_OF, Copied
 from pipeline.stages.exact_dedup import ExactDedup
 from pipeline.stages.fuzzy_dedup import FuzzyDedup
 from pipeline.stages.sweep import Measured
@@ -82,9 +84,13 @@ def run_relational(
     addresses = [pa.field("part", pa.int64()), pa.field("row", pa.int64())]
     schema = pa.schema([*addresses, *(pa.field(n, fields[n]) for n in work.reads)])
     relation = RELATIONS[type(work.stage)]
-    related = relation(spark, work, places, _slim(spark, work, places, schema))
-    rows = gathered(spark, places, related.select("part", "row", *work.stage.schema().names))
-    return [_measured(json.loads(text)) for text in told(rows, _write_all(work))]
+    with described(spark, f"relate {work.name}"):
+        related = relation(spark, work, places, _slim(spark, work, places, schema))
+        rows = gathered(spark, places, related.select("part", "row", *work.stage.schema().names))
+    return [
+        _measured(json.loads(text))
+        for text in told(rows, f"relate {work.name}: write", _write_all(work))
+    ]
 
 
 def _measured(outcome: dict[str, Any]) -> Measured:
@@ -119,6 +125,9 @@ def _write_part(work: RelationalWork, place: Place, found: pa.Table) -> str:
                 batch = _complete(work, reader, group, inside, found, start)
                 writer.write(batch, reader.read(group, _ID).column(0))
                 start += len(batch)
+                if (name := work.stage.status_column) is not None:
+                    statuses.update(batch.column(name).to_pylist())
+                    continue
                 measured = len(batch) if inside is None else pc.sum(inside).as_py() or 0
                 statuses.update(ok=measured, skipped=len(batch) - measured)
             footer, made = writer.commit({"status": dict(statuses)}, "relational.part")
@@ -155,7 +164,7 @@ def _complete(
     source[related] = rows + np.arange(len(related))
     arrays = []
     for item in work.stage.schema():
-        column = _default(work.stage, reader, group, item)
+        column = _default(work, reader, group, item)
         if inside is not None:
             column = pc.if_else(inside, column, pa.nulls(rows, item.type))
         # replace_with_mask knows no lists.
@@ -164,8 +173,11 @@ def _complete(
     return pa.RecordBatch.from_arrays(arrays, schema=work.stage.schema())
 
 
-def _default(stage: RelationalStage, reader: BesideReader, group: int, item: pa.Field) -> pa.Array:
+def _default(work: RelationalWork, reader: BesideReader, group: int, item: pa.Field) -> pa.Array:
     """A column as it is where the relation leaves the rows out."""
+    stage = work.stage
+    if stage.keeps_map_half:
+        return reader.read(group, {"": work.reads[item.name]}).column(0).cast(item.type)
     if item.name in stage.defaults:
         found = reader.read(group, {"": Address(None, stage.defaults[item.name])}).column(0)
         return found.cast(item.type)
@@ -231,8 +243,26 @@ def _columns_from(
     return rows.join(table, F.col(stage.key) == F.col("table_key"), "inner")
 
 
+def _copied(
+    spark: "SparkSession", work: RelationalWork, places: Sequence[Place], rows: "DataFrame"
+) -> "DataFrame":
+    from pyspark.sql import functions as F
+
+    assert isinstance(work.stage, Copied)
+    told = F.col(work.stage.status_column)
+    copies = rows.where(told == "copied").select("part", "row", F.col(COPY_OF).alias("id"))
+    kept = rows.where(f"{COPY_OF} is null").select("id", *work.stage.schema().names)
+    found = F.when(told == "ok", "copied").otherwise(told)
+    return copies.join(kept, "id").withColumn(work.stage.status_column, found)
+
+
 RELATIONS: dict[
     type[RelationalStage],
     Callable[["SparkSession", RelationalWork, Sequence[Place], "DataFrame"], "DataFrame"],
-] = {ExactDedup: _exact_dedup, FuzzyDedup: _fuzzy_dedup, ColumnsFrom: _columns_from}
+] = {
+    ExactDedup: _exact_dedup,
+    FuzzyDedup: _fuzzy_dedup,
+    ColumnsFrom: _columns_from,
+    Copied: _copied,
+}
 """The relation of each relational stage: slim rows in; part, row and the stage's columns out."""

@@ -3,11 +3,12 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from schemas.errors import WinnowError
 
 if TYPE_CHECKING:
+    from pyspark.resource import ResourceProfile
     from pyspark.sql import SparkSession
 
 Spec = TypeVar("Spec")
@@ -50,10 +51,12 @@ def run_tasks(
     specs: Sequence[Spec],
     sizes: Sequence[int],
     progress: Progress,
+    profile: "ResourceProfile | None" = None,
 ) -> list[Result]:
     """`function` of every spec, in order; a task that failed too often fails the step.
 
     Specs are bundled, so that a task is neither tiny nor so large that a failure costs much.
+    `profile` says what a task needs, where that is more than the application's tasks need.
     """
     if not specs:
         return []
@@ -70,8 +73,6 @@ def run_tasks(
             size_done.add(size)
         return results
 
-    context.setJobGroup(label, label)
-    context.setLocalProperty("callSite.short", label)
     progress.start(label, len(specs), sum(sizes))
     stop = threading.Event()
     watch = threading.Thread(
@@ -81,8 +82,9 @@ def run_tasks(
     )
     watch.start()
     try:
-        with explained(label):
-            parts = context.parallelize(bundles, len(bundles)).map(run).collect()
+        with described(spark, label), explained(label):
+            handed = context.parallelize(bundles, len(bundles)).map(run)
+            parts = (handed.withResources(profile) if profile else handed).collect()
     finally:
         stop.set()
         watch.join()
@@ -110,6 +112,24 @@ def _bundles(
         bundles[-1].append((spec, size))
         held += size
     return bundles
+
+
+_NAMES = ("spark.jobGroup.id", "spark.job.description", "callSite.short")
+
+
+@contextlib.contextmanager
+def described(spark: "SparkSession", label: str) -> Iterator[None]:
+    """Let what Spark runs have a name by which a person knows it in its UI and event log."""
+    context = spark.sparkContext
+    before = [context.getLocalProperty(name) for name in _NAMES]
+    for name in _NAMES:
+        context.setLocalProperty(name, label)
+    try:
+        yield
+    finally:
+        for name, value in zip(_NAMES, before, strict=True):
+            # None takes the property away again.
+            context.setLocalProperty(name, cast("str", value))
 
 
 @contextlib.contextmanager

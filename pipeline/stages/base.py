@@ -1,7 +1,8 @@
 """What a stage is: a frozen dataclass that is its own configuration."""
 
+import importlib.metadata
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Annotated, ClassVar
 
 import pyarrow as pa
@@ -39,7 +40,7 @@ class Stage:
 
     def versions(self) -> dict[str, str]:
         """By name, the versions of `libraries`."""
-        return {name: version(name) for name in self.libraries}
+        return {name: importlib.metadata.version(name) for name in self.libraries}
 
     def check(self) -> None:
         """Raise ValueError, before any work, where the parameters can't be used together."""
@@ -51,6 +52,25 @@ class MapStage(Stage):
 
     seconds: ClassVar[float] = 60
     """A batch may take this long, and as long again for each MiB that it holds."""
+    load_seconds: ClassVar[float] = 1800
+    """`load` may take this long."""
+    measures_copies: ClassVar[bool] = True
+    """False: documents whose text is the same share the values of the one that is kept.
+
+    Only where an exact_dedup stage comes before; measuring a copy would give the same again.
+    """
+    tokens_column: ClassVar[str | None] = None
+    """The column written that says how many tokens a model has read, for rates and forecasts."""
+
+    def rows_per_slice(self) -> int | None:
+        """So many documents of a part are committed at a time; None: a part is, as a whole.
+
+        A stage is cut in slices where measuring a part takes so long that losing one would hurt.
+        """
+        return None
+
+    def load(self) -> None:
+        """Load what `apply` needs, so that no batch's time is spent on it."""
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The columns of `schema()` for a batch of the columns `reads`, row by row.
@@ -59,6 +79,10 @@ class MapStage(Stage):
         `status`, with values of schemas.tables.STATUSES; without it every row is `ok`.
         """
         raise NotImplementedError
+
+    def remarks(self, columns: pa.RecordBatch) -> Mapping[str, int]:
+        """What a run should say of these columns beside their statuses: words -> documents."""
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +93,13 @@ class RelationalStage(Stage):
     """For a row that the relation leaves out: column written -> documents column it equals."""
     constants: ClassVar[dict[str, object]] = {}
     """For a row that the relation leaves out: column written -> its value; null else."""
+    keeps_map_half: ClassVar[bool] = False
+    """For a row that the relation leaves out: whether the map half's columns are its own."""
+
+    @property
+    def status_column(self) -> str | None:
+        """The column that says what became of each row; None: every row in `where` is ok."""
+        return None
 
     def map_half(self) -> MapStage | None:
         """The measurement, document by document, that the relation is computed from."""

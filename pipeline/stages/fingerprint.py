@@ -41,6 +41,8 @@ def _digests(stage: Stage, value: object) -> object:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, Stage):
+        return fingerprint(value)
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, dict):

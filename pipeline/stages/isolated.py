@@ -1,22 +1,33 @@
 """A stage in a process of its own, so that a row that crashes or hangs it is found and left out."""
 
+import contextlib
+import ctypes
 import faulthandler
 import os
 import pickle
 import select
+import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import IO
 
 import pyarrow as pa
 
 from pipeline.stages.base import MapStage
+from schemas.errors import WinnowError
 
 _PIECES = 16
-"""A batch that the stage does not survive is cut into so many: a hang costs a limit a cut."""
+"""A batch that the stage does not survive is cut into so many.
+
+A hang costs a time limit a cut, a crash another load of the model: of 2000 rows four.
+"""
+_IDLE_SECONDS = 60.0
+"""A child that nothing is asked of for so long ends, and its memory is free."""
+_DIE_WITH_PARENT = 1
 _HEAD = struct.Struct("<?Q")
 
 
@@ -34,10 +45,13 @@ class CulpritError(Exception):
 
 
 class IsolatedStage:
-    """Applies a stage in a child process, which is replaced when it dies or hangs."""
+    """Applies a stage in a child process, which is replaced when it dies or hangs.
 
-    def __init__(self, stage: MapStage) -> None:
-        self._stage = stage
+    The child has `environment` besides its parent's.
+    """
+
+    def __init__(self, stage: MapStage, environment: Mapping[str, str] | None = None) -> None:
+        self.stage, self.environment = stage, dict(environment or {})
         self._child: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "IsolatedStage":
@@ -50,7 +64,7 @@ class IsolatedStage:
         trace: TracebackType | None,
     ) -> None:
         """End the child."""
-        self._stop()
+        self.stop()
 
     def apply(
         self, batch: pa.RecordBatch, found: Callable[[CulpritError], None] = lambda culprit: None
@@ -80,39 +94,56 @@ class IsolatedStage:
         try:
             survived, reply = self._exchange(batch)
         except (OSError, EOFError):
-            code = self._stop()
+            code = self.stop()
             raise CulpritError("crashed", f"its process ended with code {code}") from None
-        except CulpritError:
-            self._stop()
+        except BaseException:
+            self.stop()
             raise
         if not survived:
             raise CulpritError("crashed", reply.decode())
         return pa.ipc.open_stream(reply).read_next_batch()
 
     def _exchange(self, batch: pa.RecordBatch) -> tuple[bool, bytes]:
+        if self._child is not None and self._child.poll() is not None:
+            self.stop()
         child = self._child or self._start()
         assert child.stdin
-        assert child.stdout
-        limit = time_limit(self._stage, batch)
+        limit = time_limit(self.stage, batch)
         _write(child.stdin, True, struct.pack("<d", limit))
         _write(child.stdin, True, _packed(batch))
+        return self._reply(child, limit)
+
+    def _reply(self, child: "subprocess.Popen[bytes]", limit: float) -> tuple[bool, bytes]:
+        assert child.stdout
         ready, _, _ = select.select([child.stdout], [], [], limit)
         if not ready:
             raise CulpritError("timeout", f"no end after {limit:.0f} s")
         return _read(child.stdout)
 
     def _start(self) -> "subprocess.Popen[bytes]":
+        """A child that has loaded what the stage needs; WinnowError where it can't."""
+        path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         self._child = subprocess.Popen(
             [sys.executable, "-m", "pipeline.stages.isolated"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env={**os.environ, **path, **self.environment},
         )
         assert self._child.stdin
-        _write(self._child.stdin, True, pickle.dumps(self._stage))
+        try:
+            _write(self._child.stdin, True, pickle.dumps(self.stage))
+            loaded, reply = self._reply(self._child, self.stage.load_seconds)
+            told = reply.decode()
+        except (OSError, EOFError):
+            loaded, told = False, f"its process ended with code {self.stop()}"
+        except CulpritError as error:
+            loaded, told = False, str(error)
+        if not loaded:
+            raise WinnowError(f"what the stage {self.stage.kind} needs does not load: {told}")
         return self._child
 
-    def _stop(self) -> int | None:
+    def stop(self) -> int | None:
+        """End the child, if there is one; its exit status."""
         child, self._child = self._child, None
         if child is None:
             return None
@@ -145,15 +176,53 @@ def _read(stream: IO[bytes]) -> tuple[bool, bytes]:
     return good, content
 
 
+_residents: list[IsolatedStage] = []
+
+
+def resident(stage: MapStage, environment: Mapping[str, str]) -> IsolatedStage:
+    """The stage in a child that this process keeps, so that a model is loaded once, not for each.
+
+    One is kept at a time; it ends by itself when nothing is asked of it any more.
+    """
+    for kept in _residents:
+        if kept.stage == stage and kept.environment == environment:
+            return kept
+        kept.stop()
+    _residents[:] = [IsolatedStage(stage, environment)]
+    return _residents[0]
+
+
+def _live_with_parent() -> None:
+    """Signals that stop a group of processes are the parent's to answer; its end is the child's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with contextlib.suppress(AttributeError, OSError):
+        # Only Linux has it; elsewhere a child ends when it next looks for a request.
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+
+
+def _load(stage: MapStage, replies: IO[bytes]) -> bool:
+    try:
+        stage.load()
+    except Exception as error:
+        _write(replies, False, f"{type(error).__name__}: {error}".encode("utf-8", "replace"))
+        return False
+    _write(replies, True, b"")
+    return True
+
+
 def serve() -> None:
     """The child: batches in, columns out; an error's text where the stage raised."""
+    _live_with_parent()
     requests = sys.stdin.buffer
     # What a library prints must not come between the replies.
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     # What is unpickled here was pickled by the parent process.
     stage: MapStage = pickle.loads(_read(requests)[1])  # noqa: S301
-    while True:
+    if not _load(stage, replies):
+        return
+    while select.select([requests], [], [], _IDLE_SECONDS)[0]:
         try:
             (limit,) = struct.unpack("<d", _read(requests)[1])
             batch = pa.ipc.open_stream(_read(requests)[1]).read_next_batch()
@@ -164,8 +233,19 @@ def serve() -> None:
         try:
             _write(replies, True, _packed(stage.apply(batch)))
         except Exception as error:
-            _write(replies, False, f"{type(error).__name__}: {error}".encode("utf-8", "replace"))
+            _write(replies, False, cause(error).encode("utf-8", "replace"))
         faulthandler.cancel_dump_traceback_later()
+
+
+def cause(error: Exception) -> str:
+    """What an error is and where it was raised; its message may quote a document.
+
+    Not so those of files and of Winnow's own.
+    """
+    if isinstance(error, OSError | WinnowError):
+        return f"{type(error).__name__}: {error}"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {os.path.basename(frame.filename)}:{frame.lineno}"
 
 
 if __name__ == "__main__":

@@ -1,11 +1,65 @@
 """A stage's rows put in their places, each with its status, which is the last column."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.errors import WinnowError
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Rows whose values are known without measuring them, and the rows that are left."""
+
+    pieces: tuple[pa.RecordBatch, ...]
+    places: tuple[pa.Array, ...]
+    missing: pa.Array
+    """The numbers of the rows that are left, in order."""
+    kept: int
+    """How many rows have values of before."""
+
+    def completed(self, measured: pa.RecordBatch, rows: int) -> pa.RecordBatch:
+        """All rows, of which `measured` are those that were left."""
+        schema = measured.schema
+        return scatter([*self.pieces, measured], [*self.places, self.missing], rows, schema)
+
+
+def settle(
+    schema: pa.Schema,
+    admitted: pa.Array,
+    copies: pa.Array | None,
+    earlier: Iterable[pa.RecordBatch],
+) -> Settled:
+    """What is known of rows of which some are admitted, some of those copies of other rows.
+
+    `earlier` are the same rows as they were measured before. A copy is marked as `copied`: it gets
+    its values elsewhere.
+    """
+    pieces, places = [], []
+    if copies is not None:
+        indices = pc.indices_nonzero(pc.and_(admitted, copies))
+        admitted = pc.and_not(admitted, copies)
+        nulls = [pa.nulls(len(indices), field.type) for field in list(schema)[:-1]]
+        marks = pa.array(["copied"] * len(indices), pa.string())
+        pieces.append(pa.RecordBatch.from_arrays([*nulls, marks], schema=schema))
+        places.append(indices)
+    kept = 0
+    for batch in earlier:
+        told = batch.column(schema.names[-1])
+        measured = pc.invert(pc.is_in(told, value_set=pa.array(_UNMEASURED)))
+        take = pc.and_(admitted, measured)
+        admitted = pc.and_not(admitted, take)
+        indices = pc.indices_nonzero(take)
+        kept += len(indices)
+        pieces.append(batch.take(indices).cast(schema))
+        places.append(indices)
+    return Settled(tuple(pieces), tuple(places), pc.indices_nonzero(admitted), kept)
+
+
+_UNMEASURED = ("skipped", "copied")
+"""The statuses of rows that have no values of their own."""
 
 
 def complete(
@@ -33,6 +87,11 @@ def complete(
         pieces.append(pa.RecordBatch.from_arrays([*nulls, statuses], schema=schema))
         places.append(pa.array(list(lost), pa.uint64()))
     return scatter(pieces, places, rows, schema)
+
+
+def empty(schema: pa.Schema) -> pa.RecordBatch:
+    """No rows."""
+    return pa.RecordBatch.from_arrays([pa.array([], f.type) for f in schema], schema=schema)
 
 
 def scatter(

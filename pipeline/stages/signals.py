@@ -18,7 +18,7 @@ class Signals(MapStage):
 
     kind: ClassVar[str] = "signals"
     # Raised with the Unicode version of pipeline.text.character_table as well.
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     reads: ClassVar[tuple[str, ...]] = ("text",)
     # The first batch on a machine compiles the kernels, or waits for the process that does.
     seconds: ClassVar[float] = 180

@@ -2,7 +2,7 @@
 
 import faulthandler
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -11,13 +11,13 @@ import pyarrow.compute as pc
 
 from pipeline.io.beside import Address, InForce
 from pipeline.io.digests import canonical_json
-from pipeline.io.parts import PartReader, PartWriter, find_footer
+from pipeline.io.parts import Footer, PartReader, PartWriter, find_footer
 from pipeline.io.store import Store, open_store
 from pipeline.io.workspace import ColumnsPart, DocumentsPart, columns_path, part_key
 from pipeline.select.expressions import Expression, compile_predicate
 from pipeline.stages.base import MapStage
-from pipeline.stages.isolated import CulpritError, IsolatedStage, time_limit
-from pipeline.stages.rows import complete, scatter
+from pipeline.stages.isolated import CulpritError, IsolatedStage, cause, time_limit
+from pipeline.stages.rows import complete, empty, settle
 from schemas.errors import WinnowError
 
 FEW_LOST = 10
@@ -38,6 +38,13 @@ class MapWork:
     where: str | None = None
     where_reads: Mapping[str, Address] = field(default_factory=dict)
     where_fields: Mapping[str, pa.Field] = field(default_factory=dict)
+    copy_of: Address | None = None
+    """The column that names the row whose values a row takes, null where it is measured itself."""
+
+    @property
+    def beside(self) -> tuple[Address, ...]:
+        """What decides which rows are measured, and no value."""
+        return (*self.where_reads.values(), *((self.copy_of,) if self.copy_of else ()))
 
     @property
     def status(self) -> str:
@@ -70,16 +77,17 @@ class Measured:
     computed: int
     kept: int
     made: bool
+    doubled: int = 0
+    """Rows that were measured although another process had measured them by then."""
 
 
 def expected_key(work: MapWork, part: DocumentsPart, digests: Mapping[str, str]) -> str | None:
     """The key of the stage's column part, or None while a digest that it needs is unknown."""
-    needed = {a.stage for a in (*work.reads.values(), *work.where_reads.values()) if a.stage}
+    needed = {a.stage for a in (*work.reads.values(), *work.beside) if a.stage}
     if not needed <= digests.keys():
         return None
-    return part_key(
-        value_key(work, part, digests) or "", work.where or "", *_of(work.where_reads, digests)
-    )
+    values = value_key(work, part, digests) or ""
+    return part_key(values, work.where or "", *_of(work.beside, digests))
 
 
 def value_key(work: MapWork, part: DocumentsPart, digests: Mapping[str, str]) -> str | None:
@@ -87,11 +95,11 @@ def value_key(work: MapWork, part: DocumentsPart, digests: Mapping[str, str]) ->
     needed = {a.stage for a in work.reads.values() if a.stage}
     if not needed <= digests.keys():
         return None
-    return part_key(work.fingerprint, part.ids, part.digest, *_of(work.reads, digests))
+    return part_key(work.fingerprint, part.ids, part.digest, *_of(work.reads.values(), digests))
 
 
-def _of(reads: Mapping[str, Address], digests: Mapping[str, str]) -> list[str]:
-    return [digests[stage] for stage in sorted({a.stage for a in reads.values() if a.stage})]
+def _of(reads: Iterable[Address], digests: Mapping[str, str]) -> list[str]:
+    return [digests[stage] for stage in sorted({a.stage for a in reads if a.stage})]
 
 
 def sweep(task: SweepTask, attempt: int = 0) -> list[Measured]:
@@ -103,20 +111,47 @@ def sweep(task: SweepTask, attempt: int = 0) -> list[Measured]:
     for work in task.stages:
         digests = {name: found.digest for name, found in in_force.items()}
         key = expected_key(work, task.part, digests)
-        path = columns_path(work.name, work.fingerprint, task.part.part, key or "")
-        footer = find_footer(store, path) if key else None
-        if footer is None or key is None:
+        column = find_columns(store, work, task.part, key) if key else None
+        if column is None:
             in_force.pop(work.name, None)
             pending.append(work)
             continue
-        told = canonical_json(footer.statistics)
-        column = ColumnsPart(task.part.part, key, footer.rows, footer.bytes, footer.digest, told)
-        in_force[work.name] = InForce(work.fingerprint, key, footer.digest)
+        in_force[work.name] = InForce(work.fingerprint, column.key, column.digest)
         done.append(Measured(work.name, column, 0, 0, False))
     if pending:
         with ExitStack() as stack:
             done += _Sweep(store, task, pending, in_force, attempt, stack).run()
     return done
+
+
+def find_columns(store: Store, work: MapWork, part: DocumentsPart, key: str) -> ColumnsPart | None:
+    """The stage's column part of this key as it lies in the store, or None where it does not."""
+    footer = find_footer(store, columns_path(work.name, work.fingerprint, part.part, key))
+    return None if footer is None else columns_part(part, key, footer)
+
+
+def columns_part(part: DocumentsPart, key: str, footer: Footer) -> ColumnsPart:
+    """A column part as an index has it."""
+    told = canonical_json(footer.statistics)
+    return ColumnsPart(part.part, key, footer.rows, footer.bytes, footer.digest, told)
+
+
+class Losses:
+    """The rows of a part that a stage does not survive, counted; too many are the stage's fault."""
+
+    def __init__(self, stage: str, part: DocumentsPart) -> None:
+        self._stage, self._part = stage, part
+        self._lost: Counter[str] = Counter()
+
+    def add(self, culprit: CulpritError) -> None:
+        """One more; WinnowError where they are too many."""
+        self._lost[culprit.status] += 1
+        many = max(FEW_LOST, LARGEST_SHARE_LOST * self._part.rows)
+        if self._lost.total() > many or self._lost["timeout"] > FEW_LOST:
+            raise WinnowError(
+                f"stage {self._stage} fails on {self._lost.total()} rows of part "
+                f"{self._part.part} and more ({culprit}): that is the stage, not the rows"
+            )
 
 
 class _Sweep:
@@ -200,13 +235,19 @@ class _Sweep:
             values = value_key(stage.work, self._task.part, digests)
             part = self._task.part.part
             stage.writer.path = columns_path(stage.work.name, stage.work.fingerprint, part, key)
-            told = {"status": dict(stage.statuses), "values": values}
+            told = part_statistics(stage.statuses, values, stage.remarks)
             footer, made = stage.writer.commit(told, "map.part")
             self._in_force[stage.work.name] = InForce(stage.work.fingerprint, key, footer.digest)
-            column = ColumnsPart(
-                part, key, footer.rows, footer.bytes, footer.digest, canonical_json(told)
-            )
+            column = columns_part(self._task.part, key, footer)
             yield Measured(stage.work.name, column, stage.computed, stage.kept, made)
+
+
+def part_statistics(
+    statuses: Counter[str], values: str | None, remarks: Counter[str]
+) -> dict[str, object]:
+    """What a column part's footer counts."""
+    told: dict[str, object] = {"status": dict(statuses), "values": values}
+    return {**told, "remarks": dict(remarks)} if remarks else told
 
 
 class _Stage:
@@ -216,6 +257,7 @@ class _Stage:
         self.work = work
         self.writer = sweep_.writer(work)
         self.statuses: Counter[str] = Counter()
+        self.remarks: Counter[str] = Counter()
         self.computed = self.kept = 0
         self._sweep = sweep_
         self._earlier = sweep_.reusable(work)
@@ -223,30 +265,19 @@ class _Stage:
         self._where: Expression | None = (
             compile_predicate(work.where, work.where_fields) if work.where else None
         )
-        self._lost: Counter[str] = Counter()
+        self._losses = Losses(work.name, sweep_._task.part)
 
     def measure(self, group: int, rows: int) -> pa.RecordBatch:
         """The stage's columns and status for a row group: kept, computed or skipped, row by row."""
         schema = self.work.schema()
-        admitted = self._admitted(rows)
-        pieces: list[pa.RecordBatch] = []
-        places: list[pa.Array] = []
-        for reader in self._earlier:
-            earlier = reader.read(group, schema.names)
-            measured = pc.not_equal(earlier.column(self.work.status), "skipped")
-            take = pc.and_(admitted, measured)
-            admitted = pc.and_not(admitted, take)
-            indices = pc.indices_nonzero(take)
-            self.kept += len(indices)
-            pieces.append(earlier.take(indices).cast(schema))
-            places.append(indices)
-        missing = pc.indices_nonzero(admitted)
-        if len(missing):
-            pieces.append(self._compute(missing))
-            places.append(missing)
-            self.computed += len(missing)
-        batch = scatter(pieces, places, rows, schema)
+        earlier = (reader.read(group, schema.names) for reader in self._earlier)
+        known = settle(schema, self._admitted(rows), self._copies(), earlier)
+        self.kept += known.kept
+        self.computed += len(known.missing)
+        measured = self._compute(known.missing) if len(known.missing) else empty(schema)
+        batch = known.completed(measured, rows)
         self.statuses.update(batch.column(self.work.status).to_pylist())
+        self.remarks.update(self.work.stage.remarks(batch))
         return batch
 
     def _admitted(self, rows: int) -> pa.Array:
@@ -254,27 +285,25 @@ class _Stage:
             return pa.array([True] * rows, pa.bool_())
         return pc.fill_null(self._where.evaluate(self._sweep.read(self.work.where_reads)), False)
 
+    def _copies(self) -> pa.Array | None:
+        if self.work.copy_of is None:
+            return None
+        return pc.is_valid(self._sweep.read({"": self.work.copy_of}).column(0))
+
     def _compute(self, indices: pa.Array) -> pa.RecordBatch:
         batch = self._sweep.read(self.work.reads)
         if len(indices) < len(batch):
             batch = batch.take(indices)
         lost: dict[int, str] = {}
         if self._isolated is not None:
-            result, lost = self._isolated.apply(batch, self._count_lost)
+            result, lost = self._isolated.apply(batch, self._losses.add)
         else:
             faulthandler.dump_traceback_later(time_limit(self.work.stage, batch), exit=True)
             try:
                 result = self.work.stage.apply(batch)
+            except Exception as error:
+                # What Spark logs of a task may not quote a document.
+                raise WinnowError(f"stage {self.work.name}: {cause(error)}") from None
             finally:
                 faulthandler.cancel_dump_traceback_later()
         return complete(self.work.name, self.work.schema(), result, lost, len(batch))
-
-    def _count_lost(self, culprit: CulpritError) -> None:
-        part = self._sweep._task.part
-        self._lost[culprit.status] += 1
-        many = max(FEW_LOST, LARGEST_SHARE_LOST * part.rows)
-        if self._lost.total() > many or self._lost["timeout"] > FEW_LOST:
-            raise WinnowError(
-                f"stage {self.work.name} fails on {self._lost.total()} rows of part {part.part} "
-                f"and more ({culprit}): that is the stage, not the rows"
-            )

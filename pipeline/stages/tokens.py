@@ -6,21 +6,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
+from pipeline.io.shipped import shipped
 from pipeline.stages.base import File, MapStage
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-SHIPPED = Path(__file__).parent.parent / "data" / "tokenizer.json"
+SHIPPED = shipped("pipeline", "tokenizer.json")
 """The tokenizer that comes with Winnow: a byte-level BPE, trained on the bundled sample."""
 
 
 BITE = 100_000
 """Characters that are encoded at once."""
+
+_NEVER = -1e6
+"""A log probability that any other segmentation of the same characters beats."""
 
 
 def tokenizer_file(path: str) -> str:
@@ -32,15 +36,28 @@ def tokenizer_file(path: str) -> str:
 
 @lru_cache(maxsize=4)
 def load_tokenizer(path: str) -> "Tokenizer":
-    """The tokenizer, with its special tokens left out of the text's vocabulary."""
+    """The tokenizer with ids of its own, but a special token in a text is text like any other."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from tokenizers import Tokenizer
 
     content = json.loads(Path(tokenizer_file(path)).read_text(encoding="utf-8"))
-    # A special token's characters in a document are text like any other.
-    content["added_tokens"] = [t for t in content.get("added_tokens", []) if not t.get("special")]
     content["truncation"] = content["padding"] = None
-    return Tokenizer.from_str(json.dumps(content))
+    _bar_special(content)
+    tokenizer = Tokenizer.from_str(json.dumps(content))
+    # Taking them out of the vocabulary instead would give later added tokens other ids.
+    tokenizer.encode_special_tokens = True
+    return tokenizer
+
+
+def _bar_special(content: dict[str, Any]) -> None:
+    """Keep a unigram model from finding special tokens by itself: they are in its vocabulary."""
+    model = content["model"]
+    special = {t["content"] for t in content.get("added_tokens") or () if t.get("special")}
+    if model.get("type") == "Unigram":
+        model["vocab"] = [
+            [piece, _NEVER if piece in special and place != model.get("unk_id") else score]
+            for place, (piece, score) in enumerate(model["vocab"])
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)

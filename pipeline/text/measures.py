@@ -1,13 +1,18 @@
 """The measures behind the Gopher, C4 and FineWeb rules, from counts, and the rules' verdicts.
 
-Characters are code points. Words are UAX 29 words, where the papers have those between white space.
-Stop words count in any case, each once. The shares of lines and paragraphs are of the characters of
-all lines and paragraphs, those of n-grams of the characters of all words; a character in several
-n-grams counts once, and a top n-gram comes twice or more. C4 drops lines and citation marks; here
-`n_c4_lines` counts the lines that it would keep: they end in a terminal mark (not an ellipsis, as
-its code has it), have five words or more between white space and no boilerplate. `n_c4_sentences`
-counts the sentences in them, which end in `.`, `!` or `?` before white space, where C4's code has a
-trained splitter.
+Characters are code points, CR LF one. Words are UAX 29 words, where the papers have those between
+white space. Stop words count in any case, each once.
+
+All shares of characters are of the text's. The top n-gram is the first of those that come most
+often, be it once, with a character between two words that stand apart; n-grams that came before
+count without: the paper leaves these open, and datatrove, whose verdicts many corpora are made
+with, has them so. A character in several n-grams counts once, as the paper has it, where datatrove
+looks for no repeated n-gram that overlaps the one before.
+
+C4 drops lines and citation marks; here `n_c4_lines` counts the lines that it would keep: they end
+in a terminal mark (not an ellipsis, as its code has it), have five words or more between white
+space and no boilerplate. `n_c4_sentences` counts the sentences in them, which end in `.`, `!` or
+`?` before white space, where C4's code has a trained splitter.
 """
 
 from collections.abc import Mapping
@@ -22,10 +27,10 @@ Verdicts = npt.NDArray[np.bool_]
 COUNTS = (
     *("words", "word_characters", "alphabetic_words", "stop_words"),
     *("hashes", "ellipses", "curly_brackets", "square_brackets", "lorem_ipsums", "breaks"),
+    "characters",
     *("bullet_lines", "ellipsis_lines", "terminal_lines", "short_lines"),
-    *("lines", "line_characters", "duplicate_lines", "duplicate_line_characters"),
-    *("paragraphs", "paragraph_characters"),
-    *("duplicate_paragraphs", "duplicate_paragraph_characters"),
+    *("lines", "duplicate_lines", "duplicate_line_characters"),
+    *("paragraphs", "duplicate_paragraphs", "duplicate_paragraph_characters"),
     *(f"{n}gram_characters" for n in range(2, 11)),
     *("c4_lines", "c4_sentences"),
 )
@@ -48,13 +53,12 @@ _SHARES = {
     "ellipsis_line_ratio": ("ellipsis_lines", "lines"),
     "alphabetic_word_ratio": ("alphabetic_words", "words"),
     "duplicate_line_ratio": ("duplicate_lines", "lines"),
-    "duplicate_line_char_ratio": ("duplicate_line_characters", "line_characters"),
+    "duplicate_line_char_ratio": ("duplicate_line_characters", "characters"),
     "duplicate_paragraph_ratio": ("duplicate_paragraphs", "paragraphs"),
-    "duplicate_paragraph_char_ratio": ("duplicate_paragraph_characters", "paragraph_characters"),
-    **{f"top_{n}gram_char_ratio": (f"{n}gram_characters", "word_characters") for n in (2, 3, 4)},
+    "duplicate_paragraph_char_ratio": ("duplicate_paragraph_characters", "characters"),
+    **{f"top_{n}gram_char_ratio": (f"{n}gram_characters", "characters") for n in (2, 3, 4)},
     **{
-        f"duplicate_{n}gram_char_ratio": (f"{n}gram_characters", "word_characters")
-        for n in range(5, 11)
+        f"duplicate_{n}gram_char_ratio": (f"{n}gram_characters", "characters") for n in range(5, 11)
     },
     "terminal_line_ratio": ("terminal_lines", "lines"),
     "short_line_ratio": ("short_lines", "lines"),

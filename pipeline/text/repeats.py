@@ -11,11 +11,10 @@ from pipeline.text.hashing import SEED, extend
 from pipeline.text.kernels import Int, kernel
 from pipeline.text.words import Hashes, Places
 
-Table = tuple[Hashes, Places, Places, Places, Places]
-"""By slot: the hash, its stamp, how often it came, where its last n-gram ends, what it covers."""
-TOP = (2, 3, 4)
-DUPLICATED = (5, 6, 7, 8, 9, 10)
-"""Lengths of n-grams in Gopher's rules (Rae et al. 2021, appendix A.1)."""
+Table = tuple[Hashes, Places, Places]
+"""By slot: the hash, its stamp, how often it came."""
+TOP, LONGEST = 4, 10
+"""Of n-grams up to TOP words the most frequent counts, of longer ones those that come again."""
 
 
 @kernel
@@ -24,8 +23,6 @@ def make_table(slots: int) -> Table:
     return (
         np.empty(slots, np.uint64),
         np.zeros(slots, np.int64),
-        np.empty(slots, np.int64),
-        np.empty(slots, np.int64),
         np.empty(slots, np.int64),
     )
 
@@ -42,7 +39,7 @@ def slots_for(count: Int) -> int:
 @kernel
 def take(table: Table, mask: int, stamp: int, key: np.uint64) -> Int:
     """The slot of a hash, which has come once more."""
-    keys, stamps, counts, _, _ = table
+    keys, stamps, counts = table
     slot = np.int64(key & np.uint64(mask))
     while stamps[slot] == stamp:
         if keys[slot] == key:
@@ -68,49 +65,63 @@ def count_repeats(
 
 
 @kernel
-def _count_grams(
-    grams: Hashes, places: Places, count: int, slots: Places, table: Table, stamp: int
+def _cover_top(
+    grams: Hashes,
+    places: Places,
+    count: int,
+    slots: Places,
+    table: Table,
+    stamp: int,
+    words: int,
+    sums: Places,
+    gaps: Places,
+    n: int,
 ) -> int:
-    """Write the slot of each n-gram; how often the most frequent one comes."""
+    """Characters in the occurrences of the most frequent n-gram, with its gaps, each once.
+
+    Of n-grams as frequent it is the first. Where only those of repeated beginnings are at hand and
+    none of them comes twice, that is the text's first.
+    """
     mask = slots_for(count) - 1
-    most = 0
+    most = 1
     for i in range(count):
         slots[i] = take(table, mask, stamp, grams[places[i]])
         most = max(most, table[2][slots[i]])
-        table[3][slots[i]] = table[4][slots[i]] = 0
-    return most
-
-
-@kernel
-def _cover_top(
-    places: Places, count: int, slots: Places, table: Table, most: int, sums: Places, n: int
-) -> int:
-    """Characters in the occurrences of an n-gram that comes `most` often; the most of ties."""
-    _, _, counts, ends, covered = table
-    best = 0
+    if most == 1:
+        return sums[n] + gaps[n - 1] if words >= n else 0
+    top: Int = -1
+    covered = end = 0
     for i in range(count):
-        slot = slots[i]
-        if counts[slot] == most:
-            start = max(places[i], ends[slot])
-            ends[slot] = places[i] + n
-            covered[slot] += sums[ends[slot]] - sums[start]
-            best = max(best, covered[slot])
-    return best
+        if top < 0 and table[2][slots[i]] == most:
+            top = slots[i]
+        if slots[i] == top:
+            start = max(places[i], end)
+            end = places[i] + n
+            covered += sums[end] - sums[start]
+            covered += gaps[end - 1] - gaps[max(start - 1, places[i])]
+    return covered
 
 
 @kernel
 def _cover_again(
-    places: Places, count: int, slots: Places, table: Table, sums: Places, n: int
+    grams: Hashes,
+    places: Places,
+    count: int,
+    slots: Places,
+    table: Table,
+    stamp: int,
+    sums: Places,
+    n: int,
 ) -> int:
-    """Characters in n-grams that have come before, each once."""
-    ends = table[3]
+    """Characters of the words in n-grams that have come before, each once."""
+    mask = slots_for(count) - 1
     covered = end = 0
     for i in range(count):
-        if ends[slots[i]]:
+        slots[i] = take(table, mask, stamp, grams[places[i]])
+        if table[2][slots[i]] > 1:
             start = max(places[i], end)
             end = places[i] + n
             covered += sums[end] - sums[start]
-        ends[slots[i]] = 1
     return covered
 
 
@@ -141,6 +152,7 @@ def cover_grams(
     hashes: Hashes,
     words: int,
     sums: Places,
+    gaps: Places,
     grams: Hashes,
     places: Places,
     slots: Places,
@@ -150,18 +162,19 @@ def cover_grams(
 ) -> None:
     """Write the characters in top n-grams, then those in duplicated ones, for each length.
 
-    `sums` are those of the lengths of the words before each; `grams`, `places` and `slots` are room
-    for as many. Stamps from `stamp` on are used, one for each length.
+    `sums` are those of the lengths of the words before each, `gaps` count how many of the words up
+    to each stand apart from the one before; `grams`, `places` and `slots` are room for as many.
+    Stamps from `stamp` on are used, one for each length.
     """
     count = max(words - 1, 0)
     for place in range(count):
         places[place] = place
         grams[place] = extend(extend(SEED, hashes[place]), hashes[place + 1])
-    for n in range(2, 11):
-        most = _count_grams(grams, places, count, slots, table, stamp + n)
-        if n <= 4:
-            top = _cover_top(places, count, slots, table, most, sums, n) if most > 1 else 0
-            out[n - 2] = top
+    for n in range(2, LONGEST + 1):
+        if n <= TOP:
+            out[n - 2] = _cover_top(
+                grams, places, count, slots, table, stamp + n, words, sums, gaps, n
+            )
         else:
-            out[n - 2] = _cover_again(places, count, slots, table, sums, n)
+            out[n - 2] = _cover_again(grams, places, count, slots, table, stamp + n, sums, n)
         count = _keep_repeated(grams, hashes, places, count, slots, table[2], words, n)

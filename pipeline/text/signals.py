@@ -94,17 +94,15 @@ def _measure_lines(
         if start < end:
             _measure_line(points, properties, start, end, spare[0], spare[1], out)
             hashes[lines], lengths[lines] = hash_of(points, start, end), end - start
-            out[_LINES + 1] += end - start
             paragraphs = add_line(
                 hashes[lines], end - start, paragraphs, run_hashes, run_lengths, was_blank
             )
             lines += 1
         was_blank = start == end
         out[_BREAKS] += stop < n
+        out[_BREAKS + 1] += stop - at + (stop < n)
         at = after_end(properties, stop, n) if stop < n else n + 1
     out[_LINES], out[_PARAGRAPHS] = lines, paragraphs
-    for paragraph in range(paragraphs):
-        out[_PARAGRAPHS + 1] += run_lengths[paragraph]
     return lines, paragraphs
 
 
@@ -133,10 +131,16 @@ def _measure_words(
     sums: Places,
     out: Counts,
 ) -> None:
-    """Count words, their characters, alphabetic and stop words; write the sums of lengths."""
-    stops = alphabetic = total = 0
+    """Count words, their characters, alphabetic and stop words; write what `cover_grams` needs.
+
+    That is the sums of the lengths, and how many words stand apart in place of where they end.
+    """
+    stops = alphabetic = total = gaps = 0
+    last: Int = starts[0]
     for word in range(count):
         start, end = starts[word], ends[word]
+        gaps += start > last
+        ends[word], last = gaps, end
         sums[word] = total
         total += end - start
         at = start
@@ -168,15 +172,15 @@ def _count(values: Bytes, offsets: Offsets, index: Index, blocks: Blocks, out: C
         count_marks(points, properties, n, row[_MARKS : _MARKS + 5])
         lines, paragraphs = _measure_lines(n, scratch, spare, row)
         table = _roomy(table, max(lines, paragraphs))
-        row[_LINES + 2], row[_LINES + 3] = count_repeats(hashes, ends, lines, table, stamp)
-        row[_PARAGRAPHS + 2], row[_PARAGRAPHS + 3] = count_repeats(
+        row[_LINES + 1], row[_LINES + 2] = count_repeats(hashes, ends, lines, table, stamp)
+        row[_PARAGRAPHS + 1], row[_PARAGRAPHS + 2] = count_repeats(
             grams, sums, paragraphs, table, stamp + 1
         )
         words = find_words(points, properties, n, starts, ends, hashes)
         _measure_words(points, properties, starts, ends, words, sums, row[_WORDS : _WORDS + 4])
         table = _roomy(table, words)
         out_grams = row[_GRAMS : _GRAMS + 9]
-        cover_grams(hashes, words, sums, grams, places, starts, table, stamp, out_grams)
+        cover_grams(hashes, words, sums, ends, grams, places, starts, table, stamp, out_grams)
         stamp += _STAMPS
 
 

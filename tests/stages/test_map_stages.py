@@ -17,7 +17,7 @@ from pipeline.stages.base import MapStage
 from pipeline.stages.exact_dedup import TextHash
 from pipeline.stages.language import Language
 from pipeline.stages.signals import Signals
-from pipeline.stages.tokens import SHIPPED, Tokens
+from pipeline.stages.tokens import SHIPPED, Tokens, load_tokenizer
 from schemas.codes import LANGUAGES, SAME_LANGUAGES, SCRIPTS
 from schemas.tables import VALUES
 
@@ -209,6 +209,15 @@ def test_special_tokens_in_a_text_are_plain_text() -> None:
         whole = Tokenizer.from_file(str(SHIPPED)).encode(token, add_special_tokens=False).ids
         assert len(whole) == 1
         assert apply(Tokens(), [token]).column("n_tokens")[0].as_py() > 1
+
+
+def test_added_tokens_that_are_not_special_keep_their_numbers(tmp_path: Path) -> None:
+    tokenizer = Tokenizer(models.BPE(vocab={"a": 0, "<": 1, "s": 2, ">": 3}, merges=[]))
+    tokenizer.add_special_tokens(["<s>"])
+    tokenizer.add_tokens(["<a>"])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    found = load_tokenizer(str(tmp_path)).encode("a<s><a>", add_special_tokens=False).ids
+    assert found == [0, 1, 2, 3, 5]
 
 
 def make_tokenizer(folder: Path) -> Path:

@@ -102,8 +102,8 @@ def _n(value: Value) -> float:
     return 0.0 if value is None else float(value)
 
 
-def _repeats(pieces: Sequence[str]) -> tuple[float | None, float | None]:
-    """The share of pieces that have come before, and of the pieces' characters in those."""
+def _repeats(pieces: Sequence[str], size: int) -> tuple[float | None, float | None]:
+    """The share of pieces that have come before, and of the text's characters in those."""
     seen: set[str] = set()
     count = characters = 0
     for piece in pieces:
@@ -112,7 +112,7 @@ def _repeats(pieces: Sequence[str]) -> tuple[float | None, float | None]:
             characters += len(piece)
         else:
             seen.add(piece)
-    return _share(count, len(pieces)), _share(characters, sum(map(len, pieces)))
+    return _share(count, len(pieces)), _share(characters, size)
 
 
 def _grams(found: Sequence[str], n: int) -> list[tuple[str, ...]]:
@@ -128,24 +128,29 @@ def _covered(starts: Sequence[int], n: int, found: Sequence[str]) -> int:
     return covered
 
 
-def _top(found: Sequence[str], n: int, characters: int) -> float | None:
-    """The share of characters in the n-gram that comes most often, if not once; largest of ties."""
-    if not characters:
-        return None
+def _stand_apart(text: str, found: Sequence[str]) -> list[bool]:
+    """Whether there is anything between each word and the one before."""
+    apart, end = [], 0
+    for word in found:
+        start = text.index(word, end)
+        apart.append(start > end)
+        end = start + len(word)
+    return apart
+
+
+def _top(found: Sequence[str], apart: Sequence[bool], n: int, size: int) -> float | None:
+    """The share of characters in the n-gram that comes most often, the first of those."""
     places: dict[tuple[str, ...], list[int]] = {}
     for start, gram in enumerate(_grams(found, n)):
         places.setdefault(gram, []).append(start)
-    most = max(map(len, places.values()), default=0)
-    if most < 2:
-        return 0.0
-    tied = (starts for starts in places.values() if len(starts) == most)
-    return max(_covered(starts, n, found) for starts in tied) / characters
+    starts = max(places.values(), key=len, default=[])
+    covered = {start + i for start in starts for i in range(n)}
+    between = {start + i for start in starts for i in range(1, n)}
+    return _share(sum(len(found[i]) for i in covered) + sum(apart[i] for i in between), size)
 
 
-def _duplicated(found: Sequence[str], n: int, characters: int) -> float | None:
-    """The share of characters in n-grams that have come before."""
-    if not characters:
-        return None
+def _duplicated(found: Sequence[str], n: int, size: int) -> float | None:
+    """The share of characters in the words of n-grams that have come before."""
     seen: set[tuple[str, ...]] = set()
     again = []
     for start, gram in enumerate(_grams(found, n)):
@@ -153,19 +158,21 @@ def _duplicated(found: Sequence[str], n: int, characters: int) -> float | None:
             again.append(start)
         else:
             seen.add(gram)
-    return _covered(again, n, found) / characters
+    return _share(_covered(again, n, found), size)
 
 
 def repetition(
-    lines: Sequence[str], paragraphs: Sequence[str], found: Sequence[str]
+    text: str, lines: Sequence[str], paragraphs: Sequence[str], found: Sequence[str]
 ) -> dict[str, Value]:
     """The measures of Gopher's repetition rules (Rae et al. 2021, appendix A.1).
 
-    The shares of lines and paragraphs are of the characters of all lines and paragraphs, those of
-    n-grams of the characters of all words; a character in several n-grams counts once.
+    Shares of characters are of the text's, in which CR LF is one. The top n-gram is the first of
+    those that come most often, with a character between two words that stand apart; n-grams that
+    came before count without. A character in several n-grams counts once.
     """
-    by_line, by_paragraph = _repeats(lines), _repeats(paragraphs)
-    characters = sum(map(len, found))
+    size = len(text.replace("\r\n", "\n"))
+    by_line, by_paragraph = _repeats(lines, size), _repeats(paragraphs, size)
+    apart = _stand_apart(text, found)
     measures: dict[str, Value] = {
         "duplicate_line_ratio": by_line[0],
         "duplicate_line_char_ratio": by_line[1],
@@ -173,9 +180,9 @@ def repetition(
         "duplicate_paragraph_char_ratio": by_paragraph[1],
     }
     for n in (2, 3, 4):
-        measures[f"top_{n}gram_char_ratio"] = _top(found, n, characters)
+        measures[f"top_{n}gram_char_ratio"] = _top(found, apart, n, size)
     for n in range(5, 11):
-        measures[f"duplicate_{n}gram_char_ratio"] = _duplicated(found, n, characters)
+        measures[f"duplicate_{n}gram_char_ratio"] = _duplicated(found, n, size)
     return measures
 
 
@@ -261,7 +268,7 @@ def measure(text: str) -> dict[str, Value]:
     every = lines_of(text)
     lines = [line for line in every if line]
     measures = quality(text, lines, found)
-    measures |= repetition(lines, paragraphs_of(every), found)
+    measures |= repetition(text, lines, paragraphs_of(every), found)
     measures |= web(text, lines, found)
     return measures | {
         "gopher_quality": gopher_quality(measures),

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import pyarrow as pa
 
@@ -15,7 +15,7 @@ from pipeline.io.beside import Address
 from pipeline.io.parts import PartWriter, read_footer
 from pipeline.io.store import open_store
 from pipeline.io.workspace import DocumentsPart
-from pipeline.stages.base import MapStage
+from pipeline.stages.base import OPERATION, MapStage
 from pipeline.stages.fingerprint import fingerprint
 from pipeline.stages.sweep import MapWork, SweepTask
 from schemas.tables import DOCUMENTS
@@ -41,7 +41,7 @@ class Brittle(MapStage):
 
     def _measure(self, text: str) -> int:
         if text == "raise":
-            raise ArithmeticError("no length for this")
+            raise ArithmeticError(f"no length for {text}")
         if text == "segfault":
             ctypes.string_at(0)
         if text == "exit":
@@ -53,6 +53,25 @@ class Brittle(MapStage):
             os.write(1, b"from a C library\n")
             sys.stdout.flush()
         return len(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sliced(Brittle):
+    """The same in slices, for which something has to be loaded first."""
+
+    slice_rows: Annotated[int, OPERATION] = 3
+    broken: Literal["", "raise", "exit"] = ""
+
+    def rows_per_slice(self) -> int:
+        """As `slice_rows` says."""
+        return self.slice_rows
+
+    def load(self) -> None:
+        """Load, or go wrong."""
+        if self.broken == "raise":
+            raise OSError("no such model")
+        if self.broken == "exit":
+            os._exit(5)
 
 
 def make_part(folder: Path, texts: Sequence[str], group: int = 4) -> DocumentsPart:

@@ -35,10 +35,10 @@ def test_lines_end_at_line_feeds_and_carriage_returns_alone() -> None:
     found = measure(" a \r\nb\rc\n\n\x0bd\x0c\u2028e\x85f\x1cg \n")
     assert found["n_lines"] == 4  # a, b, c and one from d to g
     assert measure("a\r\nb\r\rc\n\r")["newline_word_ratio"] == about(5 / 3)
-    # "a b", "c" and "a b": a paragraph ends at a line of white space
+    # "a b", "c" and "a b": a paragraph ends at a line of white space; CR LF is one character
     found = measure("\n\na\r\nb\n \t\n\n c\n\ra\nb")
     assert found["duplicate_paragraph_ratio"] == about(1 / 3)
-    assert found["duplicate_paragraph_char_ratio"] == about(3 / 7)
+    assert found["duplicate_paragraph_char_ratio"] == about(3 / 17)
 
 
 @pytest.mark.parametrize("text", ["", "\n \n", "\x00"])
@@ -47,10 +47,16 @@ def test_nothing_divides_by_nothing(text: str) -> None:
     shares = {name: value for name, value in found.items() if name.endswith("_ratio")}
     lines = 1 if text == "\x00" else 0
     assert found["n_lines"] == lines
+    of_characters, of_lines = 0.0 if text else None, 0.0 if lines else None
     expected = {
-        name: (0.0 if lines and ("line" in name or "paragraph" in name) else None)
+        name: (
+            of_characters
+            if "char" in name
+            else of_lines
+            if "line_" in name or "paragraph" in name
+            else None
+        )
         for name in shares
-        if name not in ("short_line_ratio", "newline_word_ratio")
     }
     expected |= {"short_line_ratio": 1.0 if lines else None, "newline_word_ratio": None}
     assert shares == expected
@@ -85,12 +91,12 @@ def test_word_length_is_in_characters_not_bytes() -> None:
 
 def test_repeated_lines_and_paragraphs_by_hand() -> None:
     found = measure("aa\nbbb\n\naa\nbbb\n \naa\n")
-    # lines aa bbb aa bbb aa: the third to fifth have come before, 7 of 12 characters
+    # lines aa bbb aa bbb aa: the third to fifth have come before, 7 of all 20 characters
     assert found["duplicate_line_ratio"] == about(3 / 5)
-    assert found["duplicate_line_char_ratio"] == about(7 / 12)
-    # paragraphs "aa\nbbb" (twice) and "aa": 6 of 14 characters
+    assert found["duplicate_line_char_ratio"] == about(7 / 20)
+    # paragraphs "aa\nbbb" (twice) and "aa": 6 of all 20 characters
     assert found["duplicate_paragraph_ratio"] == about(1 / 3)
-    assert found["duplicate_paragraph_char_ratio"] == about(6 / 14)
+    assert found["duplicate_paragraph_char_ratio"] == about(6 / 20)
 
 
 def test_windows_line_ends_change_no_measure() -> None:
@@ -100,18 +106,22 @@ def test_windows_line_ends_change_no_measure() -> None:
 
 def test_repeated_ngrams_by_hand() -> None:
     found = measure("ab cd ef ab cd gh ab cd")
-    # "ab cd" three times: 12 of 16 characters; "cd ?? ab" never twice
-    assert found["top_2gram_char_ratio"] == about(12 / 16)
-    assert found["top_3gram_char_ratio"] == 0.0
+    # "ab cd" three times: 15 of 23 characters; of 3-grams, which come once, the first
+    assert found["top_2gram_char_ratio"] == about(15 / 23)
+    assert found["top_3gram_char_ratio"] == about(8 / 23)
     # Where occurrences overlap, a character counts once: (ha ha) starts at 0, 1, 2.
-    assert measure("ha ha ha ha xxxxxxxx")["top_2gram_char_ratio"] == about(8 / 16)
-    # Of two that are as frequent the one with more characters counts.
-    assert measure("a b a b | long words long words")["top_2gram_char_ratio"] == about(18 / 22)
+    assert measure("ha ha ha ha xxxxxxxx")["top_2gram_char_ratio"] == about(11 / 20)
+    # Of two that are as frequent the first counts, be there more characters in the other.
+    assert measure("a b a b | long words long words")["top_2gram_char_ratio"] == about(6 / 31)
+    # Whatever stands between two words is one character, and nothing none.
+    assert measure("ab -- cd, ab cd")["top_2gram_char_ratio"] == about(10 / 15)
+    assert measure("字字字")["top_2gram_char_ratio"] == 1.0
+    assert measure("one")["top_2gram_char_ratio"] == 0.0
     six = "one two three four five six"
     found = measure(f"{six} {six}")
-    # the second run: both its 5-grams have come before, and cover all six words
-    assert found["duplicate_5gram_char_ratio"] == about(0.5)
-    assert found["duplicate_6gram_char_ratio"] == about(0.5)
+    # the second run: both its 5-grams have come before, and cover all six words of 22 characters
+    assert found["duplicate_5gram_char_ratio"] == about(22 / 55)
+    assert found["duplicate_6gram_char_ratio"] == about(22 / 55)
     assert found["duplicate_7gram_char_ratio"] == 0.0
     assert measure("a b c d e")["duplicate_10gram_char_ratio"] == 0.0
 
@@ -169,28 +179,27 @@ def test_prose_passes_and_each_flaw_fails_its_rule() -> None:
     assert not measure(" ".join(word.upper()[::-1] for word in PROSE.split()))["gopher_quality"]
 
 
-def expected_ngrams(found: list[str], n: int, top: bool) -> float | None:
-    """Marks each character that a repeated n-gram covers, one by one."""
-    owners = [i for i, word in enumerate(found) for _ in word]
-    if not owners:
+def expected_ngrams(text: str, found: list[str], n: int, top: bool) -> float | None:
+    """Marks each character of the text that a repeated n-gram covers, one by one."""
+    if not text:
         return None
+    spans: list[range] = []
+    for word in found:
+        start = text.index(word, spans[-1].stop if spans else 0)
+        spans.append(range(start, start + len(word)))
     grams = [tuple(found[i : i + n]) for i in range(len(found) - n + 1)]
-    if top:
-        counts = Counter(grams)
-        most = max(counts.values(), default=0)
-        sets = [
-            {i + k for i, g in enumerate(grams) if g == gram for k in range(n)}
-            for gram, count in counts.items()
-            if count == most >= 2
-        ]
-    else:
-        sets = [{i + k for i, g in enumerate(grams) if g in grams[:i] for k in range(n)}]
-    return max((sum(o in s for o in owners) for s in sets), default=0) / len(owners)
+    best = Counter(grams).most_common(1)[0][0] if grams else ()
+    covered: set[int] = set()
+    for i, gram in enumerate(grams):
+        if gram == best if top else gram in grams[:i]:
+            for one, other in itertools.pairwise(spans[i : i + n]):
+                covered |= {*one, *other}
+                covered |= {one.stop} if top else set()
+    return len(covered) / len(text)
 
 
-def expected_repeats(pieces: list[str]) -> tuple[float | None, float | None]:
+def expected_repeats(pieces: list[str], characters: int) -> tuple[float | None, float | None]:
     again = [piece for i, piece in enumerate(pieces) if piece in pieces[:i]]
-    characters = len("".join(pieces))
     return (
         len(again) / len(pieces) if pieces else None,
         len("".join(again)) / characters if characters else None,
@@ -228,13 +237,13 @@ def test_measures_are_those_of_a_plain_reimplementation(text: str) -> None:
     }.items():
         wanted[name] = len(held) / len(lines) if lines else None
     for name, pieces in {"line": lines, "paragraph": paragraphs}.items():
-        by_count, by_character = expected_repeats(pieces)
+        by_count, by_character = expected_repeats(pieces, len(text))
         wanted[f"duplicate_{name}_ratio"] = by_count
         wanted[f"duplicate_{name}_char_ratio"] = by_character
     for n in (2, 3, 4):
-        wanted[f"top_{n}gram_char_ratio"] = expected_ngrams(w, n, top=True)
+        wanted[f"top_{n}gram_char_ratio"] = expected_ngrams(text, w, n, top=True)
     for n in range(5, 11):
-        wanted[f"duplicate_{n}gram_char_ratio"] = expected_ngrams(w, n, top=False)
+        wanted[f"duplicate_{n}gram_char_ratio"] = expected_ngrams(text, w, n, top=False)
     assert {name: found[name] for name in wanted} == wanted
 
 
