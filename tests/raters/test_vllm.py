@@ -8,14 +8,16 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
+from typing import TypedDict
 
 import pyarrow as pa
 import pytest
 from support.models import FIRST, SPECIAL, larger_config, write_model
 from support.vllm_server import WINDOW, VllmServer, descendants, engine_of, serving
 
-from raters.base import Choosing, Chosen, Engine, EngineError, Refused, Scored, Scoring
+from raters.base import Choosing, Chosen, Engine, EngineError, Refused, Request, Scored, Scoring
 from raters.perplexity import Perplexity
 
 pytest.importorskip("vllm", reason="vLLM is in .venv-vllm, which make test makes")
@@ -60,9 +62,15 @@ def engine(stage: Perplexity) -> Engine:
     return stage.open_engine()
 
 
-def rows(stage: Perplexity, texts: Sequence[str]) -> list[dict[str, float]]:
+class Row(TypedDict):
+    nll_per_token: float
+    n_scored_tokens: int
+    status: str
+
+
+def rows(stage: Perplexity, texts: Sequence[str]) -> list[Row]:
     batch = pa.record_batch([pa.array(texts, pa.string())], ["text"])
-    found: list[dict[str, float]] = stage.apply(batch).to_pylist()
+    found: list[Row] = stage.apply(batch).to_pylist()
     return found
 
 
@@ -146,7 +154,7 @@ def test_a_request_that_fills_the_window_is_answered(engine: Engine) -> None:
 
 def test_a_request_that_can_not_be_answered_fails_alone(engine: Engine) -> None:
     good = Scoring(tokens=tokens(5), scored=4)
-    bad = [
+    bad: list[Request] = [
         Scoring(tokens=tokens(20_000), scored=1),
         Choosing(tokens=tokens(20_000), steps=FORM),
         Scoring(tokens=[FIRST, 8192, 1], scored=2),
@@ -156,7 +164,7 @@ def test_a_request_that_can_not_be_answered_fails_alone(engine: Engine) -> None:
         Choosing(tokens=[FIRST], steps=[[*range(129)]]),
     ]
     (alone,) = engine.run([good])
-    found = engine.run([item for one in bad for item in (one, good)])
+    found = engine.run(list(chain.from_iterable((one, good) for one in bad)))
     assert isinstance(alone, Scored)
     for refused, answered in zip(found[::2], found[1::2], strict=True):
         assert isinstance(refused, Refused)
