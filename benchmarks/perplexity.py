@@ -1,6 +1,5 @@
 """Ways of scoring with a language model on the processor, beside each other."""
 
-import io
 import json
 import os
 import subprocess
@@ -10,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import zstandard
-
-from benchmarks.corpus import sample_texts
+from benchmarks.corpus import mixed_texts, sample_texts
 from benchmarks.runs import ROOT
 from benchmarks.tables import show
 from pipeline.stages.tokens import SHIPPED as TOKENIZER
@@ -30,24 +27,14 @@ HEAD = (
 
 def perplexity(folder: Path, scale: float) -> None:
     """Packed documents, padded batches of eight and vLLM's prompt_logprobs, one core each."""
-    source, texts = documents()
+    texts = mixed_texts()
+    source = "the sample" if texts == sample_texts() else "the mixed corpus"
     small = write_qwen2(folder / "qwen2")
     for name, model in (("shipped, 1.4 M", SHIPPED), ("Qwen2-shaped, 16 M", small)):
         path, count = _write_windows(folder / "windows.jsonl", texts, model, TOKENS * scale)
-        rows = list(_rows(name, model, path))
-        show(f"{count:,} documents of {source}, {name}", HEAD, rows)
+        show(f"{count:,} documents of {source}, {name}", HEAD, _rows(name, model, path))
     if not VLLM.exists():
         print(f"\nvLLM is left out: there is no {VLLM.relative_to(ROOT)}.", flush=True)
-
-
-def documents() -> tuple[str, Sequence[str]]:
-    """The mixed corpus where WINNOW_SHARED_DATA has it, else the bundled sample."""
-    path = Path(os.environ.get("WINNOW_SHARED_DATA", "")) / "data" / "corpus" / "mixed.jsonl.zst"
-    if not path.is_file():
-        return "the sample", sample_texts()
-    with path.open("rb") as file:
-        lines = io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file))
-        return "the mixed corpus", [json.loads(line)["text"] for line in lines]
 
 
 def write_qwen2(folder: Path) -> Path:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-SHIPPED = Path(__file__).parent / "data" / "lm"
+from pipeline.io.shipped import shipped
+
+SHIPPED = shipped("raters", "lm")
 """The model that comes with Winnow; its README.md says what it was trained on."""
 
 LONGEST_WINDOW = 2048

@@ -61,7 +61,8 @@ class Selecting:
                     total = total + _sums(source, place, _rows(dropped), look, nothing)
                 yield canonical_json(total.to_json())
 
-            parts = told(gathered(self._spark, self._places, self._copies), tell)
+            rows = gathered(self._spark, self._places, self._copies)
+            parts = told(rows, f"mixture {source.plan.name}: {label}", tell)
             found = [type(nothing).from_json(json.loads(text)) for text in parts]
         else:
 

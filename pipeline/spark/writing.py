@@ -95,7 +95,7 @@ class Writing:
             yield json.dumps([places.tolist(), total[places].tolist()])
 
         total = np.zeros(1 << 16, np.int64)
-        for text in told(kept, histogram):
+        for text in told(kept, f"mixture {self._source.plan.name}: cuts", histogram):
             places, sizes = json.loads(text)
             total[places] += np.array(sizes, np.int64)
         return None if not total.any() else cut_shards(total, SHARD_BYTES)
@@ -123,7 +123,8 @@ class Writing:
                         writer.write(batch.select(schema.names).cast(schema))
                     yield canonical_json(writer.commit().to_json())
 
-        shards = [Shard(**json.loads(text)) for text in told(ordered, write)]
+        label = f"mixture {source.plan.name}: write"
+        shards = [Shard(**json.loads(text)) for text in told(ordered, label, write)]
         return sorted(shards, key=lambda shard: shard.path)
 
 

@@ -160,6 +160,7 @@ def test_the_columns_are_those_of_the_contract(model: Path) -> None:
     for field in shared:
         assert told.field(field.name).equals(field, check_metadata=True)
     assert Prompted(model=str(model)).schema().equals(told, check_metadata=True)
+    assert DataMan.tokens_column in told.names
 
 
 def test_a_row_has_a_rating_only_where_ok(model: Path) -> None:
