@@ -79,9 +79,10 @@ class Moments:
             Fraction(0),
         )
         variance = total / max(1, self.count) - self.mean() ** 2
-        # The root of a fraction as an integer's: a double of the variance could be 0 or infinite.
-        scaled = isqrt((variance.numerator << 256) // variance.denominator)
-        return float(Fraction(scaled, 1 << 128))
+        # The root of integers: the variance of small or large values is no double.
+        top, bottom = variance.numerator, variance.denominator
+        shift = max(0, 64 + (bottom.bit_length() - top.bit_length()) // 2)
+        return float(Fraction(isqrt((top << 2 * shift) // bottom), 1 << shift))
 
 
 def first_bins(bits: npt.NDArray[np.uint64]) -> Bins:
