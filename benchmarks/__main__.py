@@ -5,11 +5,15 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.accelerator import accelerator
 from benchmarks.machine import describe
 from benchmarks.parts import tiny_parts
 from benchmarks.peers import peers
+from benchmarks.perplexity import perplexity
+from benchmarks.selection import selection
 from benchmarks.size import line_size, part_size, source_size
 from benchmarks.stages import throughput
+from benchmarks.whole import whole
 
 BENCHMARKS: dict[str, Callable[[Path, float], None]] = {
     "source-size": source_size,
@@ -17,7 +21,11 @@ BENCHMARKS: dict[str, Callable[[Path, float], None]] = {
     "line-size": line_size,
     "tiny-parts": tiny_parts,
     "throughput": throughput,
+    "run": whole,
     "peers": peers,
+    "perplexity": perplexity,
+    "accelerator": accelerator,
+    "selection": selection,
 }
 
 

@@ -116,10 +116,17 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--stage", metavar="NAME", help="the stage, where there are several")
     check.add_argument("-n", type=int, default=100, metavar="N", help="documents (default 100)")
     check.add_argument("--json", action="store_true", help="print JSON")
+    worker = add("rate-worker", "rate slices of the open rater stages until there are none")
+    worker.add_argument("config", metavar="CONFIG", help="the configuration file")
+    worker.add_argument("--set", action="append", default=[], metavar="a.b=c")
+    worker.add_argument("--stage", metavar="NAME", help="this rater stage only")
+    worker.add_argument("--json", action="store_true", help="print JSON")
     clean = add("clean", "delete what no index names any more")
     clean.add_argument("workspace", metavar="WORKSPACE")
     clean.add_argument("--dry-run", action="store_true", help="say what would go")
-    clean.add_argument("--all", action="store_true", help="what is younger than an hour too")
+    clean.add_argument(
+        "--all", action="store_true", help="what is younger than an hour, and open slices, too"
+    )
     return top
 
 

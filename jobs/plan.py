@@ -7,10 +7,12 @@ from typing import cast
 
 from jobs.binding import BoundMixture, BoundStage
 from jobs.configuration import BoundConfiguration
+from jobs.mixture_files import earlier_fit
 from pipeline.export.mixture_plan import MixturePlan
 from pipeline.io.beside import Address
 from pipeline.io.generations import IngestOptions
 from pipeline.io.records import ReadOptions
+from pipeline.io.store import open_store
 from pipeline.select.fitted_samplers import FittingSampler
 from pipeline.select.plan import Selection
 from pipeline.select.samplers import Sampler
@@ -142,18 +144,20 @@ def planned_mixture(bound: BoundConfiguration, mixture: BoundMixture) -> Mixture
         score=frame.score,
         unique=frame.unique,
         strata=frame.strata,
-        quotas=frame.quotas,
-        budget=frame.tokens,
+        quotas=mixture.quotas,
+        budget=mixture.budget,
         shortfall=frame.shortfall,
         max_repeats=frame.max_repeats,
         tokens_column=mixture.tokens_column,
         budget_unit=frame.budget_unit,
+        proportional_to=frame.proportional_to,
+        fitted=earlier_fit(frame, open_store(bound.workspace), bound.directory),
     )
     documents = ("text", "url", "source", "source_id", *bound.config.mapped, "metadata")
     written = (*documents, "n_bytes", *selection.columns)
     return MixturePlan(
         frame.name,
-        frame.model_dump(mode="json", exclude_defaults=True),
+        _told(mixture),
         bound.config.seed,
         selection,
         addresses,
@@ -162,6 +166,15 @@ def planned_mixture(bound: BoundConfiguration, mixture: BoundMixture) -> Mixture
         _tokenizer(mixture.tokenizer),
         tuple(stage.name for stage in bound.stages),
     )
+
+
+def _told(mixture: BoundMixture) -> dict[str, object]:
+    """The mixture's keys, with the lines of its file of quotas in the file's place."""
+    told: dict[str, object] = mixture.mixture.model_dump(mode="json", exclude_defaults=True)
+    if not isinstance(mixture.quotas, str):
+        lines = [{**vars(line), "share": str(line.share)} for line in mixture.quotas]
+        told |= {"quotas": lines, "tokens": mixture.budget}
+    return told
 
 
 def _tokenizer(path: str | None) -> dict[str, str] | None:

@@ -158,7 +158,9 @@ class Selection(Reading):
         if not len(rows):
             return np.zeros(0, np.int64)
         cuts = {cut.stratum: cut for cut in plan.strata}
-        mine = [cuts[stratum] for stratum in rows.strata]
+        none = Cut("", None, 0, 0, 0, 0, 0, "none")
+        # Strata of which no row is eligible are in the batch's list, but not in the plan.
+        mine = [cuts.get(stratum, none) for stratum in rows.strata]
         places = [2**128 if cut.cut == "none" else int(cut.cut, 16) for cut in mine]
         ends = np.array([p >= 2**128 for p in places])[rows.codes]
         top = np.array([(p >> 64) & (2**64 - 1) for p in places], np.uint64)[rows.codes]

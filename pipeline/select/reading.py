@@ -152,6 +152,11 @@ class Reading:
             tests.append(flags(batch.column(self.tokens_column).is_valid()))
         return tests
 
+    def passes_where(self, batch: pa.RecordBatch) -> Flags:
+        """Which rows `where` keeps."""
+        batch = self._completed(batch, self._terms, strata_of(batch, self.strata))
+        return _all(self._tests(batch)[: len(self._terms)], len(batch))
+
     def prepare(self, batch: pa.RecordBatch) -> tuple[Eligible, Tally]:
         """The eligible rows, and what each rule left. A null in a rule means: not kept."""
         grouped: Grouped = strata_of(batch, self.strata)

@@ -10,22 +10,24 @@ from pipeline.stages.isolated import IsolatedStage, resident
 from pipeline.stages.sliced import MeasuredSlice, SlicedPart
 from pipeline.stages.slices import Slice
 from pipeline.stages.sweep import Measured, SweepTask
-from schemas.errors import WinnowError
-
-
-class StoppedError(WinnowError):
-    """The work was asked to stop between two slices."""
 
 
 @dataclass
 class Visit:
     """What a visit to a part has come to."""
 
-    done: int = 0
-    """Rows of slices that are there."""
+    found: int = 0
+    """Rows of slices that were there at its beginning."""
+    measured: int = 0
+    """Rows of slices measured since."""
     computed: int = 0
     kept: int = 0
     doubled: int = 0
+
+    @property
+    def done(self) -> int:
+        """Rows that are there by now."""
+        return self.found + self.measured
 
 
 class Sharer:
@@ -43,10 +45,11 @@ class Sharer:
     def visit(self, part: SlicedPart, visit: Visit) -> Measured | None:
         """Measure what can be had of a part; the part, once it is whole."""
         if (found := part.find()) is not None:
+            visit.found = part.part.rows - visit.measured
             return found
         there, leases = self._look(part)
         missing = [piece for piece in part.slices if part.path(piece) not in there]
-        visit.done = sum(p.end - p.start for p in part.slices if part.path(p) in there)
+        visit.found = sum(p.end - p.start for p in part.slices if part.path(p) in there)
         left = len(missing)
         for piece in missing:
             left -= self._try(part, piece, leases, visit)
@@ -70,7 +73,7 @@ class Sharer:
             if self._store.exists(path):
                 return True
             done = part.measure(piece, self._isolated)
-        visit.done += done.rows
+        visit.measured += done.rows
         visit.computed += done.computed
         visit.kept += done.kept
         visit.doubled += 0 if done.made else done.computed

@@ -141,7 +141,7 @@ class PackedEngine:
             if gap is None:
                 break
             forced = torch.tensor([form.between[step] for form in forms], dtype=torch.long)
-            new = torch.cat([ids.gather(1, pick), forced.view(-1, gap).to(last.device)], 1)
+            new = torch.cat([ids.gather(1, pick), forced.view(len(forms), gap).to(last.device)], 1)
             hidden = self._model.read(
                 new.flatten(), [1 + gap] * len(forms), before, memory
             ).unflatten(0, (-1, 1 + gap))

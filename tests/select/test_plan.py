@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.select.bins import Plan
 from pipeline.select.draws import draws
+from pipeline.select.expressions import compile_predicate
 from pipeline.select.fitted_samplers import (
     FittingSampler,
     Frozen,
@@ -59,6 +60,12 @@ def batch(rows: list[tuple[int, float, str]]) -> pa.RecordBatch:
         for i, (t, s, c) in enumerate(rows)
     ]
     return pa.RecordBatch.from_pylist(records, SCHEMA)
+
+
+def batch_of(rows: pa.RecordBatch, where: str) -> pa.RecordBatch:
+    """The rows that pass."""
+    fields = {item.name: item for item in SCHEMA}
+    return rows.filter(compile_predicate(where, fields).evaluate(rows))
 
 
 Samplers = Sampler | FittingSampler
@@ -195,6 +202,9 @@ def test_plan_is_the_oracles_for_any_cut(
     pieces = [shuffled.slice(i, cuts) for i in range(0, len(rows), cuts)]
     plan, kept = choose(chosen, pieces)
     assert kept == oracle(chosen, whole)
+    strict = selection(sampler, budget, **more, where="source <> 'a'")
+    _, kept = choose(strict, pieces)
+    assert kept == oracle(strict, batch_of(whole, "source <> 'a'"))
     assert all(cut.achieved <= (cut.wanted or 0) for cut in plan.strata)
     assert sum(cut.achieved for cut in plan.strata) <= budget
     assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
