@@ -70,6 +70,11 @@ def parser() -> argparse.ArgumentParser:
     )
     run_.add_argument("--dry-run", action="store_true", help="say what there is to do")
     run_.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="with --dry-run --json too, rate some documents to say how long rating takes",
+    )
+    run_.add_argument(
         "--accept-changes",
         action="store_true",
         help="go on with the documents as ingested where an input has changed or is gone",

@@ -42,6 +42,7 @@ class Generative(ModelStage):
     version: ClassVar[int] = 1
     reads: ClassVar[tuple[str, ...]] = ("text", "language")
     seconds: ClassVar[float] = 3600
+    tokens_column: ClassVar[str] = "quality_rated_tokens"
 
     model: File = field()
     long_documents: LongDocuments = "truncate"
