@@ -11,8 +11,9 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 CONSTRAINTS := --constraint constraints/base.txt --constraint constraints/torch-$(TORCH).txt
 WITH_INDEX = $$($(PIP) install --quiet --dry-run --no-deps --requirement constraints/torch-$(TORCH).txt >/dev/null 2>&1 || echo --extra-index-url $(TORCH_INDEX))
 MIXTURE := examples/work/mixtures/main
+BESIDE := airflow
 
-.PHONY: help setup quickstart test check bench clean
+.PHONY: help setup quickstart test check bench image clean
 
 help:
 	@echo "make setup       .venv with winnow in .venv/bin; nothing that only development needs"
@@ -20,7 +21,8 @@ help:
 	@echo "make test        setup with the development tools, check, then all tests"
 	@echo "make check       lint, formatting, types, imports, spelling"
 	@echo "make bench       measure speed and memory"
-	@echo "make clean       delete .venv and the example's workspace"
+	@echo "make image       the container image's steps, without Docker, in a folder of their own"
+	@echo "make clean       delete the environments and the example's workspace"
 	@echo "PYTHON=python3.12 make ... takes another interpreter, TORCH=gpu make ... torch for GPUs."
 
 setup: $(VENV)/base.stamp
@@ -47,11 +49,20 @@ check: $(VENV)/dev.stamp
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
-test: check
+image: $(VENV)/dev.stamp
+	PATH=$(BIN):$$PATH $(PYTHON) deploy/check_image.py
+
+# What Winnow works beside, each in an environment of its own: their packages and ours conflict.
+.venv-%/stamp: constraints/%.txt
+	$(PYTHON) -m venv --clear .venv-$*
+	.venv-$*/bin/python -m pip --disable-pip-version-check install --quiet --requirement $<
+	@touch $@
+
+test: check $(BESIDE:%=.venv-%/stamp)
 	$(BIN)/python -m pytest
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) examples/work
+	rm -rf $(VENV) $(BESIDE:%=.venv-%) examples/work

@@ -1,1 +1,1 @@
-"""How memory and time grow with the size and the number of parts, measured."""
+"""How memory and time grow with size, how fast each step is, and peers beside it, measured."""

@@ -8,8 +8,10 @@ from pathlib import Path
 from benchmarks.machine import describe
 from benchmarks.parts import tiny_parts
 from benchmarks.peers import peers
+from benchmarks.selection import selection
 from benchmarks.size import line_size, part_size, source_size
 from benchmarks.stages import throughput
+from benchmarks.whole import whole
 
 BENCHMARKS: dict[str, Callable[[Path, float], None]] = {
     "source-size": source_size,
@@ -17,7 +19,9 @@ BENCHMARKS: dict[str, Callable[[Path, float], None]] = {
     "line-size": line_size,
     "tiny-parts": tiny_parts,
     "throughput": throughput,
+    "run": whole,
     "peers": peers,
+    "selection": selection,
 }
 
 

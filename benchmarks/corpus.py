@@ -1,14 +1,16 @@
-"""Corpora of any size, made of the bundled sample's texts; the same bytes every time."""
+"""Corpora of any size, the same bytes every time: of the sample's texts, or of mixed ones."""
 
 import contextlib
 import gzip
 import itertools
 import json
+import os
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import zstandard
 
 from benchmarks.runs import ROOT
@@ -19,6 +21,31 @@ def sample_texts() -> tuple[str, ...]:
     """The documents of the sample's library."""
     with gzip.open(ROOT / "examples/sample/library.jsonl.gz", "rt", encoding="utf-8") as lines:
         return tuple(json.loads(line)["text"] for line in lines)
+
+
+@lru_cache
+def mixed_texts() -> tuple[str, ...]:
+    """The mixed corpus of the larger data where it is at hand, else the bundled sample."""
+    shared = Path(os.environ.get("WINNOW_SHARED_DATA", ROOT.parent / "shared"))
+    path = shared / "data" / "corpus" / "mixed.jsonl.zst"
+    if not path.is_file():
+        return sample_texts()
+    with zstandard.open(path, "rt", encoding="utf-8") as lines:
+        return tuple(json.loads(line)["text"] for line in lines)
+
+
+def perturbed_texts() -> Iterator[str]:
+    """The mixed corpus, then copies of it: of each text one word in 20, 50, 100 or 400 is new."""
+    yield from mixed_texts()
+    chance = np.random.default_rng(1)
+    while True:
+        for text in mixed_texts():
+            words = text.split(" ")
+            count = max(1, len(words) // int(chance.choice([20, 50, 100, 400])))
+            places = chance.integers(len(words), size=count)
+            for place, number in zip(places, chance.integers(4000, size=count), strict=True):
+                words[place] = f"new{number}"
+            yield " ".join(words)
 
 
 def endless_texts() -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import os
 import subprocess
 import sys
 import time
@@ -13,9 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import zstandard
 
-from benchmarks.corpus import sample_texts
+from benchmarks.corpus import mixed_texts
 from benchmarks.runs import ROOT
 from benchmarks.tables import show
 from pipeline.stages.texts import utf8
@@ -28,7 +26,7 @@ from pipeline.text.script import script
 from pipeline.text.shingles import Shingling
 from pipeline.text.words import find_words
 
-PEERS = ("datatrove[processing]==0.10.1", "spacy==3.8.18", "rensa==0.5.0")
+PEERS = ("datatrove[processing]==0.10.1", "orjson==3.13.0", "spacy==3.8.18", "rensa==0.5.0")
 """datatrove's English words are spaCy's rules, which need no download."""
 BANDS, ROWS = 14, 8
 SAMPLE = 2_000_000
@@ -65,16 +63,6 @@ a tenth of the characters in repeated lines), and with these and Winnow's words.
   repeated lines it has a hundredth where the paper has a tenth.
 """
 Buffers = tuple[npt.NDArray[np.uint8], npt.NDArray[np.integer]]
-
-
-def corpus() -> tuple[str, ...]:
-    """The mixed corpus of the larger data where it is at hand, else the bundled sample."""
-    shared = Path(os.environ.get("WINNOW_SHARED_DATA", ROOT.parent / "shared"))
-    path = shared / "data" / "corpus" / "mixed.jsonl.zst"
-    if not path.is_file():
-        return sample_texts()
-    with zstandard.open(path, "rt", encoding="utf-8") as lines:
-        return tuple(json.loads(line)["text"] for line in lines)
 
 
 def environment() -> Path:
@@ -127,7 +115,7 @@ def words(text: str) -> list[str]:
 
 def peers(folder: Path, scale: float) -> None:
     """MB/s of signals and MinHash by script, against datatrove and rensa, and equal verdicts."""
-    texts = corpus()
+    texts = mixed_texts()
     _by_script(texts)
     step = max(1, round(sum(len(text.encode()) for text in texts) / (SAMPLE * scale)))
     sample = texts[::step]

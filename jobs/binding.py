@@ -11,6 +11,7 @@ import pyarrow as pa
 from pydantic import JsonValue
 
 from jobs.catalog import Column
+from jobs.mixture_files import read_quotas, with_files
 from jobs.parameters import (
     SHIPPED,
     ParameterError,
@@ -29,6 +30,7 @@ from schemas.errors import ConfigurationError, WinnowError
 
 if TYPE_CHECKING:
     from pipeline.select.expressions import Expression
+    from pipeline.select.quotas import Quota
     from pipeline.select.samplers import Sampler
 
 
@@ -62,6 +64,9 @@ class BoundMixture:
     """The column that counts tokens; None where no stage does."""
     cost_column: str | None
     """The column that the budget counts; None without a budget and without tokens."""
+    quotas: "str | tuple[Quota, ...]" = "proportional"
+    """As the mixture has them, or the lines of its file."""
+    budget: int | None = None
 
 
 def check_source(source: Source) -> list[Problem]:
@@ -108,9 +113,11 @@ def bind_stage(
 
 def _class_of(entry: StageEntry) -> type[Stage]:
     """The class of a stage; that of `quality` is the one that its rater names."""
-    rater = entry.parameters.get("rater") if entry.kind == "quality" else None
-    if not isinstance(rater, str):
+    if entry.kind != "quality" or "rater" not in entry.parameters:
         return stage_class(entry.kind)
+    rater = entry.parameters["rater"]
+    if not isinstance(rater, str):
+        raise ParameterError([(("rater",), "should be a string")])
     try:
         return rater_class(rater)
     except ConfigurationError as error:
@@ -125,8 +132,11 @@ def bind_mixture(
 ) -> tuple[BoundMixture, list[Problem]]:
     """The mixture, and all problems found; it is fit for use only where there are none."""
     problems: list[Problem] = []
-    where = _compiled(mixture.where, columns, _is_boolean, "true or false", ("where",), problems)
-    score = _compiled(mixture.score, columns, _is_number, "a number", ("score",), problems)
+    mixture = with_files(mixture, directory, problems)
+    where = _compiled(
+        mixture.where, columns, _is_boolean, "true or false", ("where",), problems, "where"
+    )
+    score = _compiled(mixture.score, columns, _is_number, "a number", ("score",), problems, "score")
     for index, name in enumerate(mixture.strata):
         problems.extend(_column(name, columns, ("strata", index)))
     if mixture.unique is not None:
@@ -141,7 +151,12 @@ def bind_mixture(
         tokens = _tokens_column(mixture, tokenizer, stages, problems)
     cost = "n_bytes" if mixture.budget_unit == "bytes" else tokens
     sampler = _sampler(mixture, problems)
-    return BoundMixture(mixture, where, score, sampler, tokenizer, tokens, cost), problems
+    lines, budget = read_quotas(mixture, directory, problems)
+    if budget is None and getattr(sampler, "max_copies", 1) > 1:
+        problems.append((("sampler",), "copies are taken until a budget is met: give `tokens`"))
+    return BoundMixture(
+        mixture, where, score, sampler, tokenizer, tokens, cost, lines, budget
+    ), problems
 
 
 def _is_boolean(kind: pa.DataType) -> bool:
@@ -159,6 +174,7 @@ def _compiled(
     wanted: str,
     key: Key,
     problems: list[Problem],
+    pool: str | None = None,
 ) -> "Expression | None":
     if text is None:
         return None
@@ -166,7 +182,7 @@ def _compiled(
 
     fields = {name: column.field for name, column in columns.items()}
     try:
-        expression = compile_expression(text, fields)
+        expression = compile_expression(text, fields, pool)
     except ConfigurationError as error:
         problems.append((key, str(error)))
         return None
@@ -233,7 +249,7 @@ def _sampler(mixture: Mixture, problems: list[Problem]) -> "Sampler | None":
         method, given = mixture.sampler.method, mixture.sampler.parameters
     try:
         kind = sampler_class(method)
-        if needs_score(method, kind) and mixture.score is None:
+        if needs_score(kind) and mixture.score is None:
             problems.append((("sampler",), f"the sampler '{method}' needs `score`"))
         return cast("Sampler", bind(kind, given))
     except ConfigurationError as error:

@@ -4,11 +4,12 @@ import argparse
 import difflib
 import importlib
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from schemas.errors import ConfigurationError, WinnowError
+from schemas.errors import ConfigurationError, WinnowError, redacted
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
@@ -25,7 +26,10 @@ class _Parser(argparse.ArgumentParser):
             if near and near[0] != word and word in message:
                 message += f"; did you mean {near[0]}?"
                 break
-        self.exit(WRONG, f"winnow: {message}\n(see {self.prog} --help)\n")
+        words = " ".join(sys.argv[1:])
+        log_format = "json" if re.search(r"--log-format[ =]json\b", words) else "text"
+        _teller(log_format)(f"{message} (see {self.prog} --help)", WRONG)
+        self.exit(WRONG)
 
 
 def _share(text: str) -> float:
@@ -60,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
     run_ = add("run", "ingest, measure, select and write what is not done yet")
     config(run_)
     run_.add_argument("--until", metavar="STAGE", help="stop after this stage")
-    run_.add_argument("--only", metavar="STAGE", help="this stage, and what it reads")
+    run_.add_argument("--only", metavar="STAGE", help="this stage (or a,b), and what it reads")
     run_.add_argument(
         "--sample",
         type=_share,
@@ -73,6 +77,11 @@ def parser() -> argparse.ArgumentParser:
         "--calibrate",
         action="store_true",
         help="with --dry-run --json too, rate some documents to say how long rating takes",
+    )
+    run_.add_argument(
+        "--no-ingest",
+        action="store_true",
+        help="work on the documents that are there; the sources are not looked at",
     )
     run_.add_argument(
         "--accept-changes",
@@ -129,26 +138,35 @@ def parser() -> argparse.ArgumentParser:
 def run(words: Sequence[str]) -> int:
     """Run one command; the exit status. No traceback for what a user can cause."""
     arguments = parser().parse_args(words)
+    tell = _teller(arguments.log_format)
     try:
         name = arguments.command.replace("-", "_")
         module = importlib.import_module(f"jobs.commands.{name}")
         return int(getattr(module, name)(arguments))
     except ConfigurationError as error:
-        return _told(error, WRONG)
+        return tell(str(error), WRONG)
     except WinnowError as error:
-        return _told(error, FAILED)
+        return tell(str(error), FAILED)
     except KeyboardInterrupt:
-        print("winnow: interrupted; the same command goes on from here", file=sys.stderr)
-        return INTERRUPTED
+        return tell("interrupted; the same command goes on from here", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
-        print(f"winnow: {named}{error.strerror or error}", file=sys.stderr)
-        return FAILED
+        return tell(f"{named}{error.strerror or error}", FAILED)
 
 
-def _told(error: Exception, status: int) -> int:
-    print(f"winnow: {error}", file=sys.stderr)
-    return status
+def _teller(log_format: str) -> Callable[[str, int], int]:
+    """Tells of an error as the rest of the log is told, and gives the exit status back."""
+
+    def tell(message: str, status: int) -> int:
+        if log_format == "json":
+            from jobs.console import Console
+
+            Console(log_format).log("error", message=redacted(message), status=status)
+        else:
+            print(f"winnow: {redacted(message)}", file=sys.stderr)
+        return status
+
+    return tell

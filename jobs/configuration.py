@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from jobs.binding import BoundMixture, BoundStage, bind_mixture, bind_stage, check_source
 from jobs.catalog import Column, document_columns, stage_columns
 from jobs.parameters import Problem, explain, resolve
+from jobs.recipes import expand_recipes
 from jobs.settings import Key, Settings, read_settings
 from schemas.config import FRAMES, Config
 from schemas.errors import ConfigurationError
@@ -68,6 +69,7 @@ def load_configuration(
     """
     file = Path(path)
     settings = read_settings(file, overrides, os.environ if environment is None else environment)
+    expand_recipes(settings)
     config = _frame(settings)
     directory = file.resolve().parent
     problems: list[Problem] = []

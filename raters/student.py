@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.io.shipped import shipped
 from raters.criteria import CRITERIA, DOMAINS, SCALE
 from raters.grams import BITS, Buckets, Floats, count_grams
 from raters.lexicon import DOMAIN_WORDS
 from raters.style import DOMAIN_COUNTS, DOMAIN_SHARES, measure_style
 from raters.view import student_view
 
-SHIPPED = Path(__file__).parent / "data" / "student.npz"
+SHIPPED = shipped("raters", "student.npz")
 """The artefact that comes with Winnow; the card lies beside it."""
 FORMAT = 1
 """Raised whenever a text's features change; an artefact of another format is refused."""

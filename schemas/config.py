@@ -170,11 +170,10 @@ def _write_format(value: str) -> str:
 
 
 def _quotas(value: str) -> str:
-    if value in ("proportional", "equal"):
+    if value in ("proportional", "equal") or value.endswith(".csv"):
         return value
     raise PydanticCustomError(
-        "reserved",
-        "should be 'proportional' or 'equal'; a file of quotas is not available in this version",
+        "value", "should be 'proportional', 'equal' or a file of quotas, NAME.csv"
     )
 
 
@@ -194,7 +193,13 @@ class Mixture(Frame):
     sampler: SamplerEntry | None = None
     """By default top_k where there is a score, else uniform."""
     strata: tuple[Text, ...] = ()
+    recipe: Text | None = None
+    """A published selection, whose keys the mixture has unless it says otherwise."""
     quotas: Annotated[str, AfterValidator(_quotas)] = "proportional"
+    proportional_to: Literal["pool", "corpus"] = "pool"
+    """Whose shares `proportional` means: of what passes `where` and `unique`, or of everything."""
+    fit_from: Text | None = None
+    """A mixture, by its name or folder, whose statistics of the strata are used again."""
     tokens: Annotated[int, Field(gt=0)] | None = None
     """The budget, in `budget_unit`s; without it everything eligible is taken."""
     budget_unit: Literal["tokens", "bytes"] = "tokens"

@@ -1,6 +1,8 @@
 """What the tests share: the larger data where it is at hand, and one Spark session."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +26,18 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip("the larger data sets are not at hand; WINNOW_SHARED_DATA names their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built without reaching for the network."""
+    pytest.importorskip("hatchling", reason="the wheel is built with hatchling: make test has it")
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    built = [*pip, "wheel", "--no-deps", "--no-index", "--no-build-isolation"]
+    subprocess.run([*built, "--wheel-dir", str(folder), str(ROOT)], check=True)
+    (path,) = folder.glob("winnow_curation-*.whl")
+    return path
 
 
 @pytest.fixture(scope="session")

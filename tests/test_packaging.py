@@ -11,21 +11,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+import yaml
 from support import ROOT
 
 PACKAGES = ("pipeline", "raters", "jobs", "schemas")
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built without reaching for the network."""
-    pytest.importorskip("hatchling", reason="the wheel is built with hatchling: make test has it")
-    folder = tmp_path_factory.mktemp("wheel")
-    built = [*PIP, "wheel", "--no-deps", "--no-index", "--no-build-isolation"]
-    subprocess.run([*built, "--wheel-dir", str(folder), str(ROOT)], check=True)
-    (path,) = folder.glob("winnow_curation-*.whl")
-    return path
 
 
 def test_the_wheel_holds_the_four_packages_and_their_data(wheel: Path) -> None:
@@ -91,11 +81,51 @@ def test_the_image_holds_all_that_the_wheel_is_built_from() -> None:
 
 def test_the_image_runs_as_nobody_special_from_a_pinned_base() -> None:
     lines = (ROOT / "Dockerfile").read_text().splitlines()
-    bases = [line.split()[1] for line in lines if line.startswith("FROM ")]
-    assert all(re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", base) for base in bases)
-    final = lines[max(n for n, line in enumerate(lines) if line.startswith("FROM ")) :]
-    assert [line for line in final if line.startswith("USER ")] == ["USER winnow"]
-    assert 'ENTRYPOINT ["winnow"]' in final
+    (python,) = (line.removeprefix("ARG PYTHON=") for line in lines if "ARG PYTHON=" in line)
+    assert re.fullmatch(r"3\.\d+\.\d+-slim-\w+", python)
+    stages: dict[str, list[str]] = {}
+    for line in lines:
+        if line.startswith("FROM "):
+            base, name = line.removeprefix("FROM ").split(" AS ")
+            assert base in ("python:${PYTHON}", *stages)
+            stages[name] = list(stages.get(base, []))
+        elif stages and line:
+            stages[name].append(line)
+    assert list(stages)[-1] == "cpu"
+    for target in ("cpu", "gpu"):
+        assert [line for line in stages[target] if line.startswith("USER ")] == ["USER 1000"]
+        assert stages[target][-1] == "USER 1000"
+        assert 'ENTRYPOINT ["winnow"]' in stages[target]
+
+
+def test_hadolint_finds_nothing() -> None:
+    if (hadolint := shutil.which("hadolint")) is None:
+        pytest.skip("hadolint is not installed")
+    done = subprocess.run([hadolint, str(ROOT / "Dockerfile")], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_cluster_of_the_image_names_what_there_is() -> None:
+    services = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]
+    assert set(services) == {"master", "worker", "gpu-worker", "job"}
+    for service in services.values():
+        assert service["user"] == "${UID:-1000}:${GID:-1000}"
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+    assert services["gpu-worker"]["build"]["target"] == "gpu"
+    classes = [s["entrypoint"][1] for n, s in services.items() if n != "job"]
+    deploy = "org.apache.spark.deploy"
+    assert set(classes) == {f"{deploy}.master.Master", f"{deploy}.worker.Worker"}
+
+
+def test_spark_is_told_of_gpus(tmp_path: Path) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\nprintf '0\\n1\\n'\n")
+    program.chmod(0o755)
+    told = subprocess.run(
+        [ROOT / "deploy/gpus.sh"], capture_output=True, check=True,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+    ).stdout  # fmt: skip
+    assert json.loads(told) == {"name": "gpu", "addresses": ["0", "1"]}
 
 
 def test_constraints_pin_each_package_once_and_cover_the_dependencies() -> None:

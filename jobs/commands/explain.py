@@ -16,6 +16,7 @@ from jobs.samplers import sampler_class
 from pipeline.export.manifest import load_manifest
 from pipeline.io.workspace import DocumentsPart
 from pipeline.select.bins import Plan, place_key
+from pipeline.select.eligible import Eligible
 from pipeline.select.plan import Selection, stratum_label
 from schemas.errors import ConfigurationError
 
@@ -69,23 +70,24 @@ def selection_of(manifest: Mapping[str, Any], columns: WorkspaceColumns) -> Sele
     default = "top_k" if config.get("score") else "uniform"
     kind = sampler_class(str(sampler.pop("method", default)))
     return Selection(
-        columns.fields,
-        bind(kind, sampler),
-        manifest["seed"],
-        config.get("where"),
-        config.get("score"),
-        config.get("unique"),
-        tuple(config.get("strata", ())),
+        catalogue=columns.fields,
+        sampler=bind(kind, sampler),
+        seed=manifest["seed"],
+        where=config.get("where"),
+        score=config.get("score"),
+        unique=config.get("unique"),
+        strata=tuple(config.get("strata", ())),
         tokens_column=manifest["selection"]["tokens_column"],
         budget_unit=config.get("budget_unit", "tokens"),
+        fitted=manifest["selection"].get("fitted", {}),
     )
 
 
 def verdict(columns: WorkspaceColumns, manifest: Mapping[str, Any], one: pa.RecordBatch) -> str:
     """In, or out by which rule."""
     selection = selection_of(manifest, columns)
-    prepared, funnel = selection.prepare(one.select(list(selection.columns)))
-    for rule, documents, _ in funnel:
+    prepared, tally = selection.prepare(one.select(list(selection.columns)))
+    for rule, documents, *_ in tally.rules:
         if not documents:
             told = ", ".join(
                 f"{n} = {shown(one.column(n)[0].as_py())}" for n in selection.columns if n in rule
@@ -93,15 +95,18 @@ def verdict(columns: WorkspaceColumns, manifest: Mapping[str, Any], one: pa.Reco
             return f"out, by the rule {rule} (here {told})"
     if selection.unique and (kept := _better(columns, selection, prepared)) is not None:
         return f"out, by unique {selection.unique}: {kept} of the same cluster is taken before it"
-    plan = Plan.from_json({"strata": manifest["selection"]["strata"]})
+    plan = Plan.from_json(manifest["selection"])
     cuts = {cut.stratum: cut for cut in plan.strata}
-    stratum = prepared.column("stratum")[0].as_py()
+    (stratum,) = prepared.strata
     label = stratum_label(stratum)
     if stratum not in cuts:
         return f"out: the mixture was made before there was a stratum {label}"
     cut = cuts[stratum]
+    keys, ties, taken = selection.places(prepared)
+    if not taken.any():
+        return f"out, by the sampler {selection.sampler.method}: score {prepared.scores[0]:.6g}"
     copies = int(selection.keep(prepared, plan)[0])
-    place = "".join(f"{prepared.column(name)[0].as_py():016x}" for name in ("key", "tie"))
+    place = f"{int(keys[0, 0]):016x}{int(ties[0]):016x}"
     told = f"its {selection.sampler.method} key in the stratum {label} is {place_key(place):.6g}"
     if cut.cut != "none":
         told += f", the cut is at {place_key(cut.cut):.6g}"
@@ -111,21 +116,17 @@ def verdict(columns: WorkspaceColumns, manifest: Mapping[str, Any], one: pa.Reco
     return f"in, {copies} x: {told}" if copies else f"out, by the budget: {told}"
 
 
-def _better(
-    columns: WorkspaceColumns, selection: Selection, prepared: pa.RecordBatch
-) -> str | None:
+def _better(columns: WorkspaceColumns, selection: Selection, prepared: Eligible) -> str | None:
     """The id of the row of the same cluster that stands for it, if that is another one."""
-    cluster = prepared.column("cluster")[0].as_py()
-    best: tuple[int, int, str] | None = None
+    assert prepared.clusters is not None
+    cluster = prepared.clusters[0].as_py()
+    best: tuple[float, int, str] | None = None
     for part in columns.parts:
         for _, batch in columns.read(list(selection.columns), part):
             rows = selection.prepare(batch)[0]
-            for row in np.flatnonzero(pc.equal(rows["cluster"], cluster).to_numpy(False)):
-                entry = (
-                    -rows["score_bits"][int(row)].as_py(),
-                    -rows["n_bytes"][int(row)].as_py(),
-                    rows["id"][int(row)].as_py(),
-                )
+            assert rows.clusters is not None
+            for row in np.flatnonzero(pc.equal(rows.clusters, cluster).to_numpy(False)).tolist():
+                entry = (-float(rows.scores[row]), -int(rows.n_bytes[row]), rows.ids[row].as_py())
                 best = entry if best is None else min(best, entry)
     assert best is not None
-    return None if best[2] == prepared.column("id")[0].as_py() else best[2]
+    return None if best[2] == prepared.ids[0].as_py() else best[2]

@@ -13,7 +13,7 @@ from jobs.configuration import BoundConfiguration, load_configuration
 from jobs.console import Console, first_words
 from jobs.settings import nearest
 from pipeline.io.store import open_store
-from pipeline.select.samplers import draws
+from pipeline.select.draws import draws
 from raters.generative.ratings import LOW_MASS, Rated
 from raters.generative.stages import Generative
 from schemas.errors import ConfigurationError, WinnowError

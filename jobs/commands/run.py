@@ -10,11 +10,12 @@ from jobs.columns import open_columns
 from jobs.configuration import BoundConfiguration, load_configuration
 from jobs.console import Console, first_words
 from jobs.levels import at_levels
+from jobs.record import recorded, told_ingest, told_mixtures
 from jobs.trial import trial
 from pipeline.io.store import open_store, probe
 from pipeline.io.workspace import Workspace
 from pipeline.spark.engine import Engine, StageFigures
-from pipeline.spark.ingest import IngestFigures, ingest
+from pipeline.spark.ingest import IngestFigures, ingest, ingested
 from pipeline.spark.lazy import LazySession
 from pipeline.spark.mixture import MixtureFigures, make_mixture
 
@@ -38,13 +39,22 @@ class RunFigures:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ingest, measure, select and write what is not done yet."""
-    bound = load_configuration(arguments.config, arguments.set)
+    bound = load_configuration(
+        arguments.config, arguments.set, check_inputs=not arguments.no_ingest
+    )
     if arguments.sample is not None:
         bound = trial(bound, arguments.sample)
     console = Console(arguments.log_format)
     if arguments.dry_run:
         return _dry_run(bound, console, arguments)
-    figures = execute(bound, console, arguments)
+    with recorded(bound, "run", arguments.set) as record:
+        figures = execute(bound, console, arguments)
+        record.figures = {
+            "ingest": told_ingest(figures.ingest),
+            "stages": [vars(stage) for stage in figures.stages],
+            "mixtures": told_mixtures(figures.mixtures),
+            "spark_seconds": round(figures.spark_seconds, 3),
+        }
     if arguments.json:
         print(json.dumps(figures, default=vars))
     else:
@@ -83,8 +93,11 @@ def execute(
     workspace = Workspace(store)
     workspace.create()
     options = ingest_options(bound, arguments.accept_changes, arguments.reingest, arguments.sample)
-    with LazySession("winnow run", arguments.master) as session:
-        figures = RunFigures(ingest(workspace, bound.inputs, options, session.get, console))
+    with LazySession("winnow run", arguments.master, store) as session:
+        if arguments.no_ingest:
+            figures = RunFigures(ingested(workspace))
+        else:
+            figures = RunFigures(ingest(workspace, bound.inputs, options, session.get, console))
         engine = Engine(workspace, session.get, console)
         figures.stages = engine.run(stages)
         if not (arguments.until or arguments.only):
@@ -106,5 +119,11 @@ def _dry_run(bound: BoundConfiguration, console: Console, arguments: argparse.Na
     workspace = Workspace(open_store(bound.workspace))
     calibrate = arguments.calibrate or not arguments.json
     steps = outlook(workspace, bound.inputs, options, stages, calibrate)
+    if arguments.json:
+        from jobs.schedule import schedule, scheduled_steps
+
+        whole = not (arguments.until or arguments.only)
+        names = [mixture.mixture.name for mixture in bound.mixtures if whole]
+        steps = scheduled_steps(steps, schedule(stages, names))
     console.outlook(steps, as_json=arguments.json)
     return 0

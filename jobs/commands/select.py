@@ -1,16 +1,20 @@
 """`winnow select`: redo a selection; the measuring stays as it is."""
 
 import argparse
+import contextlib
 import json
+from collections.abc import Iterator, Sequence
 
 from jobs.binding import BoundMixture
 from jobs.configuration import BoundConfiguration, load_configuration
 from jobs.console import Console
+from jobs.record import recorded, told_mixtures
 from jobs.settings import nearest
+from pipeline.export.lists import Manifest
 from pipeline.io.store import open_store
 from pipeline.io.workspace import Workspace
 from pipeline.spark.lazy import LazySession
-from pipeline.spark.mixture import make_mixture, plan_mixture
+from pipeline.spark.mixture import MixtureFigures, make_mixture, plan_mixture
 from schemas.errors import ConfigurationError, WinnowError
 
 
@@ -23,22 +27,31 @@ def select(arguments: argparse.Namespace) -> int:
     workspace = Workspace(open_store(bound.workspace))
     workspace.check()
     _check_measured(bound, workspace)
-    told = []
-    with LazySession("winnow select", arguments.master) as session:
-        for mixture in _chosen(bound, arguments.mixture):
-            plan = planned_mixture(bound, mixture)
+    chosen = [planned_mixture(bound, mixture) for mixture in _chosen(bound, arguments.mixture)]
+    made: list[MixtureFigures] = []
+    manifests: list[Manifest] = []
+    recording = contextlib.nullcontext() if arguments.dry_run else _recorded(bound, arguments, made)
+    with recording, LazySession("winnow select", arguments.master, workspace.store) as session:
+        for plan in chosen:
             if arguments.dry_run:
-                manifest = plan_mixture(workspace, plan, session.get, console)
-                made = None
+                manifests.append(plan_mixture(workspace, plan, session.get, console))
             else:
-                figures = make_mixture(workspace, plan, session.get, console)
-                manifest, made = dict(figures.manifest), figures.made
-            told.append(manifest)
+                made.append(make_mixture(workspace, plan, session.get, console))
+                manifests.append(dict(made[-1].manifest))
             if not arguments.json:
-                console.mixture(plan.name, manifest, made)
+                console.mixture(plan.name, manifests[-1], made[-1].made if made else None)
     if arguments.json:
-        print(json.dumps(told))
+        print(json.dumps(manifests))
     return 0
+
+
+@contextlib.contextmanager
+def _recorded(
+    bound: BoundConfiguration, arguments: argparse.Namespace, made: Sequence[MixtureFigures]
+) -> Iterator[None]:
+    with recorded(bound, "select", arguments.set) as record:
+        yield
+        record.figures = {"mixtures": told_mixtures(made)}
 
 
 def _chosen(bound: BoundConfiguration, name: str | None) -> list[BoundMixture]:

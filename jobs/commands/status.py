@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from jobs.console import Console
+from jobs.record import FOLDER, last_record
 from pipeline.export.manifest import load_manifest
 from pipeline.io.store import open_store
 from pipeline.io.workspace import Workspace
@@ -76,6 +77,9 @@ def describe(workspace: Workspace, stale: dict[str, str]) -> dict[str, Any]:
     disk: dict[str, list[int]] = {}
     mixtures = []
     for entry in workspace.store.list():
+        if entry.path.startswith(f"{FOLDER}/"):
+            # What runs say of themselves, a few kB each; the last one is shown apart.
+            continue
         folder = disk.setdefault(entry.path.split("/")[0], [0, 0])
         folder[0] += 1
         folder[1] += entry.size
@@ -98,6 +102,7 @@ def describe(workspace: Workspace, stale: dict[str, str]) -> dict[str, Any]:
         "stages": stages,
         "mixtures": mixtures,
         "disk": [[name, *sums] for name, sums in sorted(disk.items())],
+        "last_run": last_record(workspace.store),
     }
 
 

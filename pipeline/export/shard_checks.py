@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.io.store import Store
-from pipeline.select.expressions import compile_predicate
+from pipeline.select.draws import draws
 from pipeline.select.plan import stratum_keys, stratum_label
-from pipeline.select.samplers import draws
+from pipeline.select.reading import Reading
 from schemas.errors import ConfigurationError
 
 
@@ -83,11 +83,8 @@ class ShardChecks:
         if not self._in_order(batch):
             yield "its rows are not in the order that the seed gives"
         where = self._config.get("where")
-        if where is not None:
-            fields = {field.name: field for field in batch.schema}
-            kept = compile_predicate(where, fields).evaluate(batch)
-            if not pc.all(pc.fill_null(kept, False)).as_py():
-                yield f"holds documents that are not kept by where: {where}"
+        if where is not None and not self._reading(batch.schema).passes_where(batch).all():
+            yield f"holds documents that are not kept by where: {where}"
         keys = stratum_keys(batch, self._config.get("strata", ()))
         cost = "n_bytes" if self._config.get("budget_unit") == "bytes" else "n_tokens"
         for key, value in zip(keys.to_pylist(), batch.column(cost).to_pylist(), strict=True):
@@ -99,6 +96,16 @@ class ShardChecks:
         if unique is not None:
             clusters = batch.filter(first).column(unique).cast(pa.string())
             self._clusters.append(draws(0, "verify", clusters))
+
+    def _reading(self, schema: pa.Schema) -> Reading:
+        """The rules of the manifest, over the columns of a shard."""
+        return Reading(
+            catalogue={field.name: field for field in schema},
+            seed=self._manifest["seed"],
+            where=self._config["where"],
+            strata=tuple(self._config.get("strata", ())),
+            fitted=self._manifest["selection"].get("fitted", {}),
+        )
 
     def _in_order(self, batch: pa.RecordBatch) -> bool:
         """Whether every row comes after the one before it, in this shard or an earlier one."""

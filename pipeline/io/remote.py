@@ -5,9 +5,10 @@ import errno
 import io
 import os
 import tempfile
+import time
 import urllib.parse
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,17 +22,27 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 
+LISTINGS = 4
+"""So often a listing is tried."""
+
+
 class RemoteStore:
-    """An object store by URL (s3://, gs://, az://, memory://): one conditional PUT a file."""
+    """An object store by URL (s3://, gs://, az://, memory://): one conditional PUT a file.
+
+    No upload is in several parts, so that none can be left behind half done. Replies that say 5xx,
+    connections that break and reads that stall are tried again by obstore, for three minutes.
+    """
 
     def __init__(self, url: str) -> None:
         from obstore.store import from_url
 
         self.root = url.rstrip("/")
         scheme, _, place = self.root.partition("://")
+        host, slash, path = place.partition("/")
         # The names of objects are taken as they are written: # and % mean themselves.
         with self._errors(""):
-            self._store: ObjectStore = from_url(f"{scheme}://{urllib.parse.quote(place)}")
+            url = f"{scheme}://{host}{slash}{urllib.parse.quote(path)}"
+            self._store: ObjectStore = from_url(url)
 
     @contextlib.contextmanager
     def _errors(self, path: str) -> Iterator[None]:
@@ -45,21 +56,31 @@ class RemoteStore:
             raise
         except FileNotFoundError:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), place) from None
-        except (BaseError, OSError) as error:
+        except (BaseError, OSError, ValueError) as error:
             told = " ".join(str(error).partition("Debug source")[0].split())[:300]
             raise OSError(errno.EIO, told, place) from error
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
-        """One listing, in pages."""
+        """One listing, in pages; begun anew where a page breaks off, which obstore does not do."""
+        for attempt in range(LISTINGS):
+            try:
+                entries = self._listed(prefix)
+                break
+            except OSError:
+                if attempt == LISTINGS - 1:
+                    raise
+                time.sleep(0.1 * 4**attempt)
+        yield from sorted(entries, key=lambda entry: entry.path)
+
+    def _listed(self, prefix: str) -> Sequence[Entry]:
         import obstore
 
         with self._errors(prefix):
-            entries = [
+            return [
                 _entry(meta)
                 for page in obstore.list(self._store, prefix.rstrip("/") or None)
                 for meta in page
             ]
-        yield from sorted(entries, key=lambda entry: entry.path)
 
     def find(self, path: str) -> Entry | None:
         """One HEAD."""
@@ -96,7 +117,11 @@ class RemoteStore:
         return folder / uuid.uuid4().hex
 
     def create(self, path: str, content: bytes | Path) -> bool:
-        """A PUT that the server refuses where the name is taken."""
+        """A PUT that the server refuses where the name is taken.
+
+        A PUT whose reply was lost is repeated by obstore, and then refused: what lies there is
+        this very content. A file, whose bytes anybody would have made, is not compared.
+        """
         import obstore
         from obstore.exceptions import AlreadyExistsError
 
@@ -104,7 +129,7 @@ class RemoteStore:
             with self._errors(path):
                 obstore.put(self._store, path, content, mode="create", use_multipart=False)
         except AlreadyExistsError:
-            return False
+            return isinstance(content, bytes) and self.read(path) == content
         finally:
             if isinstance(content, Path):
                 content.unlink(missing_ok=True)
@@ -115,7 +140,7 @@ class RemoteStore:
         import obstore
 
         with self._errors(path):
-            obstore.put(self._store, path, content)
+            obstore.put(self._store, path, content, use_multipart=False)
 
     def delete(self, path: str) -> None:
         """One DELETE."""

@@ -61,6 +61,7 @@ class Store(Protocol):
     def create(self, path: str, content: bytes | Path) -> bool:
         """Create the object if it is absent; False where it is there already.
 
+        An object store may say True where these very bytes lie there: it can't know who put them.
         A Path is a file made by `scratch`; it is gone afterwards.
         """
         ...

@@ -1,42 +1,16 @@
 """Radix bins: integer sums that tell, ever more closely, where a stratum's budget ends."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-LEVELS = 8
-_BITS = 16
+from pipeline.select.bits import DIGIT, LEVELS, place_key
+from pipeline.select.fits import Fitted
+from pipeline.select.summaries import Bins, Summary
 
-
-@dataclass(frozen=True)
-class Summary:
-    """Documents and cost by stratum and bin; `+` merges, in any order."""
-
-    bins: Mapping[str, Mapping[int, tuple[int, int]]] = field(default_factory=dict)
-
-    def __add__(self, other: "Summary") -> "Summary":
-        merged = {stratum: dict(bins) for stratum, bins in self.bins.items()}
-        for stratum, bins in other.bins.items():
-            into = merged.setdefault(stratum, {})
-            for place, (documents, cost) in bins.items():
-                had = into.get(place, (0, 0))
-                into[place] = (had[0] + documents, had[1] + cost)
-        return Summary(merged)
-
-    def to_json(self) -> dict[str, list[list[int]]]:
-        """Rows of bin, documents, cost by stratum."""
-        return {
-            s: [[place, *sums] for place, sums in sorted(bins.items())]
-            for s, bins in sorted(self.bins.items())
-        }
-
-    @classmethod
-    def from_json(cls, told: Mapping[str, list[list[int]]]) -> "Summary":
-        """What `to_json` gave."""
-        return cls({s: {r[0]: (r[1], r[2]) for r in rows} for s, rows in told.items()})
+__all__ = ["Cut", "Focus", "Plan", "Stratum", "Summary", "descend", "place_key"]
 
 
 @dataclass(frozen=True)
@@ -59,15 +33,18 @@ class Plan:
     """Every stratum's cut, in the order of the strata's keys."""
 
     strata: tuple[Cut, ...]
+    fitted: Fitted = field(default_factory=dict)
+    """What was found out of the pools, and frozen: by what it is of, and by stratum."""
 
     def to_json(self) -> dict[str, Any]:
         """For the manifest."""
-        return {"strata": [asdict(cut) for cut in self.strata]}
+        fitted = {"fitted": self.fitted} if self.fitted else {}
+        return {"strata": [asdict(cut) for cut in self.strata], **fitted}
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> "Plan":
         """What `to_json` gave."""
-        return cls(tuple(Cut(**cut) for cut in told["strata"]))
+        return cls(tuple(Cut(**cut) for cut in told["strata"]), told.get("fitted", {}))
 
 
 @dataclass(frozen=True)
@@ -77,6 +54,9 @@ class Stratum:
     wanted: int | None
     available: int
     documents: int
+    capacity: int
+    """Cost of all that the sampler would take once: more than is available where it copies."""
+    entries: int
     copies: int
     rest: int
     """Cost that the last, partial copy may have."""
@@ -93,83 +73,45 @@ class Focus:
     strata: Mapping[str, Stratum] = field(default_factory=dict)
     done: tuple[Cut, ...] = ()
 
+    @property
+    def depths(self) -> dict[str, tuple[int, int]]:
+        """Level and prefix of each stratum that is looked into."""
+        return {name: (state.level, state.prefix) for name, state in self.strata.items()}
 
-def descend(stratum: str, state: Stratum, bins: Mapping[int, tuple[int, int]]) -> "Cut | Stratum":
+
+def descend(stratum: str, state: Stratum, bins: Bins | None) -> "Cut | Stratum":
     """Walk the bins from the top until the budget ends in one: that is the next to look into."""
-    above, documents = state.above, state.documents_above
-    shift = 128 - _BITS * (state.level + 1)
-    for place in sorted(bins, reverse=True):
-        count, cost = bins[place]
-        prefix = (state.prefix << _BITS) | place
-        if above + cost <= state.rest:
-            above, documents = above + cost, documents + count
-            continue
-        if count == 1 or state.level + 1 == LEVELS:
-            return _cut(stratum, state, above, documents, (prefix + 1) << shift)
-        return Stratum(
-            state.wanted,
-            state.available,
-            state.documents,
-            state.copies,
-            state.rest,
-            state.level + 1,
-            prefix,
-            above,
-            documents,
-        )
-    return _cut(stratum, state, above, documents, state.prefix << (shift + _BITS))
+    bins = np.zeros((0, 5), np.uint64) if bins is None else bins
+    falling = bins[::-1]
+    reached = np.cumsum(falling[:, 2].astype(np.int64)) + state.above
+    at = int(np.searchsorted(reached, state.rest, "right"))
+    above = int(reached[at - 1]) if at else state.above
+    documents = state.documents_above + int(falling[:at, 1].sum())
+    shift = 128 - DIGIT * (state.level + 1)
+    if at == len(falling):
+        return _cut(stratum, state, above, documents, state.prefix << (shift + DIGIT))
+    place, count, _, lowest, highest = (int(value) for value in falling[at])
+    prefix = (state.prefix << DIGIT) | place
+    if count == 1 or state.level + 1 == LEVELS:
+        return _cut(stratum, state, above, documents, (prefix + 1) << shift)
+    level = state.level + 1
+    half = LEVELS // 2
+    if level < half:
+        # What all keys of the bin begin with need not be looked at digit by digit.
+        same = 64 - (lowest ^ highest).bit_length()
+        level = max(level, same // DIGIT)
+        prefix = lowest >> (64 - DIGIT * level)
+    return replace(state, level=level, prefix=prefix, above=above, documents_above=documents)
 
 
 def _cut(stratum: str, state: Stratum, above: int, documents: int, place: int) -> Cut:
-    taken = documents > 0
     return Cut(
         stratum,
         state.wanted,
         state.available,
         state.documents,
-        state.copies * state.available + above,
-        state.copies * state.documents + documents,
+        state.copies * state.capacity + above,
+        state.copies * state.entries + documents,
         state.copies,
-        f"{place:032x}" if taken and place < 1 << 128 else "none",
+        f"{place:032x}" if documents and place < 1 << 128 else "none",
     )
-
-
-def ordered(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
-    """The bits of doubles, turned so that they order as the numbers do."""
-    bits = (values + 0.0).view(np.uint64)
-    sign = np.uint64(1 << 63)
-    return np.where(bits & sign, ~bits, bits | sign)
-
-
-def digit(
-    high: npt.NDArray[np.uint64], low: npt.NDArray[np.uint64], level: int
-) -> npt.NDArray[np.int64]:
-    """Each place's 16 bits at the level."""
-    word, at = (high, level) if level < LEVELS // 2 else (low, level - LEVELS // 2)
-    return ((word >> np.uint64(48 - _BITS * at)) & np.uint64(0xFFFF)).astype(np.int64)
-
-
-def matches(
-    high: npt.NDArray[np.uint64], low: npt.NDArray[np.uint64], level: int, prefix: int
-) -> npt.NDArray[np.bool_]:
-    """Which places begin with the first `level` digits of `prefix`."""
-    if level == 0:
-        return np.ones(len(high), bool)
-    whole = prefix << (128 - _BITS * level)
-    top, bottom = whole >> 64, whole & (2**64 - 1)
-    half = LEVELS // 2
-    if level <= half:
-        shift = np.uint64(64 - _BITS * level)
-        return np.asarray((high >> shift) == np.uint64(top >> int(shift)))
-    shift = np.uint64(128 - _BITS * level)
-    return np.asarray(
-        (high == np.uint64(top)) & ((low >> shift) == np.uint64(bottom >> int(shift)))
-    )
-
-
-def place_key(place: str) -> float:
-    """The sampler's key of a place, as a cut or `prepare` gives it in 32 hex digits."""
-    bits = int(place, 16) >> 64
-    sign = 1 << 63
-    turned = bits ^ sign if bits & sign else bits ^ (2**64 - 1)
-    return float(np.array([turned], np.uint64).view(np.float64)[0])

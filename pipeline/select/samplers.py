@@ -5,26 +5,24 @@ from types import MappingProxyType
 from typing import ClassVar, Protocol
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import xxhash
 from pydantic import ConfigDict
 
-Floats = npt.NDArray[np.float64]
-Draws = npt.NDArray[np.uint64]
+from pipeline.select.draws import Draws, Floats, draws, gumbel_noise
+from pipeline.select.fitted_samplers import Gumbel, PerplexityBand, UpsamplingCurve, copy_keys
 
+__all__ = ["SAMPLERS", "Draws", "Floats", "Sampler", "draws"]
 
-def draws(seed: int, purpose: str, ids: pa.Array) -> Draws:
-    """A uniform 64-bit number for each id, from the hash of seed, purpose and id alone."""
-    mixed = xxhash.xxh3_64_intdigest(f"{seed}\0{purpose}".encode())
-    digest = xxhash.xxh3_64_intdigest
-    return np.fromiter(
-        (digest(i.as_buffer(), seed=mixed) for i in ids.cast(pa.binary())), np.uint64, len(ids)
-    )
+OUT = -np.inf
+"""The key of a document that the sampler never takes."""
 
 
 class Sampler(Protocol):
-    """Gives each document a key; within a stratum the largest keys are taken first."""
+    """Gives each document a key; within a stratum the largest keys are taken first.
+
+    A key of minus infinity is never taken. A sampler that takes a document several times gives
+    several rows of keys, one for each copy. One that has `fit` is given what it returns for a
+    document's stratum as a third argument (`pipeline.select.fitted_samplers`).
+    """
 
     method: ClassVar[str]
 
@@ -51,6 +49,7 @@ class TopK:
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
     method: ClassVar[str] = "top_k"
+    needs_score: ClassVar[bool] = True
 
     def keys(self, scores: Floats, draws: Draws) -> Floats:
         """The score itself."""
@@ -58,30 +57,107 @@ class TopK:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gumbel:
-    """Without replacement, with weights exp(score / temperature): the Gumbel top-k trick.
+class BottomK:
+    """The lowest score first, as POINTS (2409.04828) takes perplexities."""
 
-    Kool et al. 2019 (1903.06059); QuRating (2402.09739), section 3, which also normalises the
-    scores: do that in the score expression where it is wanted.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+    method: ClassVar[str] = "bottom_k"
+    needs_score: ClassVar[bool] = True
+
+    def keys(self, scores: Floats, draws: Draws) -> Floats:
+        """The score, turned."""
+        return -scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """Those whose score is at least `minimum`, all alike."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+    method: ClassVar[str] = "threshold"
+    needs_score: ClassVar[bool] = True
+    minimum: float
+
+    def keys(self, scores: Floats, draws: Draws) -> Floats:
+        """One key for all that reach it."""
+        return np.where(scores >= self.minimum, 0.0, OUT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """Those with exactly this rating, all alike: DataMan's Overall Score l = 1 to 5."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+    method: ClassVar[str] = "level"
+    needs_score: ClassVar[bool] = True
+    level: float
+
+    def keys(self, scores: Floats, draws: Draws) -> Floats:
+        """One key for all that have it."""
+        return np.where(scores == self.level, 0.0, OUT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HighPerplexity:
+    """Hard documents more often: those whose mean loss is above `threshold`, without replacement.
+
+    The score is the loss in nats a token, and the weights are lambda exp(loss - threshold) as in
+    TLM (2505.20633). A lambda weighs all documents alike, so there is none to be set.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
-    method: ClassVar[str] = "gumbel"
-    temperature: float = 1.0
-
-    def __post_init__(self) -> None:
-        """Refuse a temperature that divides by nothing."""
-        if not self.temperature > 0:
-            raise ValueError("temperature must be above 0")
+    method: ClassVar[str] = "high_perplexity"
+    needs_score: ClassVar[bool] = True
+    threshold: float = 3.0
 
     def keys(self, scores: Floats, draws: Draws) -> Floats:
-        """score / temperature + Gumbel noise."""
-        # With one bit more the largest draw would be rounded to 1, and its noise infinite.
-        uniform = ((draws >> np.uint64(12)).astype(np.float64) + 0.5) / 2.0**52
-        return np.asarray(scores / self.temperature - np.log(-np.log(uniform)), np.float64)
+        """The logarithm of the weight, and Gumbel noise."""
+        above = scores - self.threshold
+        return np.where(above > 0, above + gumbel_noise(draws), OUT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """In proportion to a weight, the score raised to `power`; up to `max_copies` of a document.
+
+    With one copy this is sequential Poisson sampling (Ohlsson 1998): what a document is expected to
+    be taken follows its weight until it is certain. power: -1 and a commonness give SoftDedup's
+    weights (2407.06654); a cluster's size and several copies, FineWeb2's (2506.20920).
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+    method: ClassVar[str] = "weights"
+    needs_score: ClassVar[bool] = True
+    power: float = 1.0
+    max_copies: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse a number of copies that takes nothing."""
+        if self.max_copies < 1:
+            raise ValueError("max_copies must be 1 or more")
+
+    def keys(self, scores: Floats, draws: Draws) -> Floats:
+        """A key for each copy; none for a weight that is not above nothing."""
+        with np.errstate(all="ignore"):
+            weights = np.where(scores > 0, scores**self.power, 0.0)
+        return copy_keys(np.where(np.isfinite(weights), weights, 0.0), draws, self.max_copies)
 
 
 SAMPLERS: MappingProxyType[str, type] = MappingProxyType(
-    {"uniform": Uniform, "top_k": TopK, "gumbel": Gumbel}
+    {
+        kind.method: kind
+        for kind in (
+            Uniform,
+            TopK,
+            BottomK,
+            Threshold,
+            Level,
+            Gumbel,
+            PerplexityBand,
+            HighPerplexity,
+            UpsamplingCurve,
+            Weights,
+        )
+    }
 )
 """The samplers that come with Winnow, by method."""

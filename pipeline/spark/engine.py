@@ -167,6 +167,7 @@ def _join(figures: StageFigures, half: StageFigures, copies: bool) -> None:
     figures.seconds += half.seconds
     if copies:
         figures.computed, figures.kept, figures.doubled = half.computed, half.kept, half.doubled
+        figures.remarks = half.remarks
 
 
 def _count(figures: StageFigures, outcome: Measured) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from pipeline.io.beside import Place
+from pipeline.spark.tasks import described
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -66,14 +67,18 @@ def by_place(batches: Batches) -> Iterator[tuple[Place, pa.Table]]:
         yield place, table.slice(1).drop_columns(["place"]).combine_chunks()
 
 
-def told(frame: "DataFrame", function: Callable[[Batches], Iterator[str]]) -> list[str]:
-    """What `function` says of each partition of a frame: strings, small enough for the driver."""
+def told(frame: "DataFrame", label: str, function: Callable[[Batches], Iterator[str]]) -> list[str]:
+    """What `function` says of each partition of a frame: strings, small enough for the driver.
+
+    `label` is what Spark calls the step.
+    """
 
     def tell(batches: Batches) -> Batches:
         for text in function(batches):
             yield pa.record_batch([pa.array([text], pa.string())], ["told"])
 
-    return [row.told for row in frame.mapInArrow(tell, "told string").collect()]
+    with described(frame.sparkSession, label):
+        return [row.told for row in frame.mapInArrow(tell, "told string").collect()]
 
 
 def runs(batches: Batches, column: int = 0) -> Iterator[tuple[object, pa.RecordBatch]]:

@@ -70,6 +70,14 @@ def ingest(
     return figures
 
 
+def ingested(workspace: Workspace) -> IngestFigures:
+    """What the workspace's generations hold; an error where there is none."""
+    generations = workspace.generations()
+    if not generations:
+        raise WinnowError(f"{workspace.store.root} holds no documents yet; ingest them first")
+    return IngestFigures(figures_by_source(generations))
+
+
 def _read(task: IngestTask) -> dict[str, Any]:
     return run_ingest_task(task, attempt())
 

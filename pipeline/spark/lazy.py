@@ -4,6 +4,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
+from pipeline.io.store import Store
 from schemas.errors import WinnowError
 
 if TYPE_CHECKING:
@@ -13,11 +14,12 @@ if TYPE_CHECKING:
 class LazySession:
     """Starts Spark when it is first asked for, and stops what it started.
 
-    A session that is active already is used, and goes on.
+    A session that is active already is used, and goes on. The executors of one that it starts
+    have to share the workspace, where one is named.
     """
 
-    def __init__(self, app: str, master: str | None = None) -> None:
-        self._app, self._master = app, master
+    def __init__(self, app: str, master: str | None = None, workspace: Store | None = None) -> None:
+        self._app, self._master, self._workspace = app, master, workspace
         self._session: SparkSession | None = None
         self.seconds = 0.0
         """How long the start took."""
@@ -29,10 +31,13 @@ class LazySession:
 
             if (active := SparkSession.getActiveSession()) is not None:
                 return active
+            from pipeline.spark.cluster import check_executors
             from pipeline.spark.session import open_session
 
             began = time.monotonic()
             self._session = open_session(self._app, self._master)
+            if self._workspace is not None:
+                check_executors(self._session, self._workspace)
             self.seconds = time.monotonic() - began
         return self._session
 

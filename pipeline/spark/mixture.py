@@ -13,6 +13,7 @@ from pipeline.export.mixture_plan import MixturePlan
 from pipeline.io.digests import canonical_json, combined, text_key
 from pipeline.io.faults import fault
 from pipeline.io.workspace import Workspace
+from pipeline.select.passes import Outcome
 from pipeline.spark.selecting import Selecting
 from pipeline.spark.tasks import Progress, explained
 
@@ -48,8 +49,8 @@ def make_mixture(
             return MixtureFigures(plan.name, False, load_manifest(store, f"mixtures/{plan.name}"))
     with _selecting(workspace, plan, session, progress) as selecting:
         outcome = selecting.plan()
-        shards = selecting.write(outcome.plan)
-    built = build_manifest(workspace, plan, outcome.plan, outcome.funnel, shards)
+        shards = selecting.write(outcome)
+    built = build_manifest(workspace, plan, outcome.plan, _funnel(plan, outcome), shards)
     content = write_manifest(store, f"mixtures/{plan.name}", built)
     fault("write.record.before")
     store.replace(record, canonical_json({"manifest": text_key(content)}).encode())
@@ -66,7 +67,7 @@ def plan_mixture(
     """The manifest that the mixture would have, without shards; nothing is written."""
     with _selecting(workspace, plan, session, progress) as selecting:
         outcome = selecting.plan()
-        return build_manifest(workspace, plan, outcome.plan, outcome.funnel, [])
+        return build_manifest(workspace, plan, outcome.plan, _funnel(plan, outcome), [])
 
 
 @contextlib.contextmanager
@@ -83,11 +84,17 @@ def _selecting(
         yield selecting
 
 
+def _funnel(plan: MixturePlan, outcome: Outcome) -> list[tuple[str, int, int | None]]:
+    """Documents and tokens that each rule left; no tokens where none were counted."""
+    counted = plan.tokens_column is not None
+    return [(rule, n, tokens if counted else None) for rule, n, tokens in outcome.funnel]
+
+
 def _identity(workspace: Workspace, plan: MixturePlan) -> str:
     stages = [workspace.stage(name) for name in plan.stages]
     return combined(
         [
-            canonical_json([plan.config, plan.seed, plan.tokenizer]),
+            canonical_json([plan.config, plan.seed, plan.tokenizer, plan.selection.fitted]),
             *(f"{part.part} {part.digest}" for part in workspace.documents()),
             *(f"{record.stage} {record.digest}" for record in stages if record),
         ]

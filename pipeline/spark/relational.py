@@ -17,6 +17,7 @@ from pipeline.io.store import open_store
 from pipeline.io.workspace import ColumnsPart, columns_path
 from pipeline.select.expressions import compile_predicate
 from pipeline.spark.frames import Batches, by_place, gathered, read_frame, told
+from pipeline.spark.tasks import described
 from pipeline.stages.base import RelationalStage
 from pipeline.stages.columns_from import ColumnsFrom, table_batches, table_files
 from pipeline.stages.copied import COPY_OF, Copied
@@ -83,9 +84,13 @@ def run_relational(
     addresses = [pa.field("part", pa.int64()), pa.field("row", pa.int64())]
     schema = pa.schema([*addresses, *(pa.field(n, fields[n]) for n in work.reads)])
     relation = RELATIONS[type(work.stage)]
-    related = relation(spark, work, places, _slim(spark, work, places, schema))
-    rows = gathered(spark, places, related.select("part", "row", *work.stage.schema().names))
-    return [_measured(json.loads(text)) for text in told(rows, _write_all(work))]
+    with described(spark, f"relate {work.name}"):
+        related = relation(spark, work, places, _slim(spark, work, places, schema))
+        rows = gathered(spark, places, related.select("part", "row", *work.stage.schema().names))
+    return [
+        _measured(json.loads(text))
+        for text in told(rows, f"relate {work.name}: write", _write_all(work))
+    ]
 
 
 def _measured(outcome: dict[str, Any]) -> Measured:

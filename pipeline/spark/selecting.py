@@ -1,10 +1,10 @@
-"""Planning a mixture on Spark: sums over radix bins of slim rows, no sort and no text."""
+"""Planning a mixture on Spark: sums over radix bins, no sort and no text."""
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
 from pipeline.export.mixture_plan import MixturePlan
@@ -12,26 +12,23 @@ from pipeline.export.shards import Shard
 from pipeline.io.beside import InForce, Place
 from pipeline.io.digests import canonical_json
 from pipeline.io.workspace import Workspace
-from pipeline.select.bins import Plan, Summary
-from pipeline.spark.frames import Batches, read_frame, told
-from pipeline.spark.slim import SLIM, SelectionSource, prepared_rows, slim_rows
+from pipeline.select.eligible import Integers
+from pipeline.select.passes import Look, Outcome, S, make_plan
+from pipeline.select.plan import Selection
+from pipeline.spark.cluster_copies import cluster_copies
+from pipeline.spark.frames import Batches, by_place, gathered, read_frame, told
+from pipeline.spark.slim import KEPT_ROWS, SelectionSource, kept_rows
 from pipeline.spark.tasks import Progress, run_tasks
 from pipeline.spark.writing import Writing
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """A plan, and how many documents and tokens each rule left."""
-
-    plan: Plan
-    funnel: tuple[tuple[str, int, int | None], ...]
+_NONE: Integers = np.zeros(0, np.int64)
 
 
 class Selecting:
-    """The eligible rows of one mixture, slim, kept by Spark while the plan is made."""
+    """Passes over the columns of one mixture, and the rows that its plan takes."""
 
     def __init__(
         self, spark: "SparkSession", workspace: Workspace, plan: MixturePlan, progress: Progress
@@ -39,85 +36,116 @@ class Selecting:
         self._spark, self._progress = spark, progress
         self._source = SelectionSource(workspace.store.root, plan)
         self._places = _places(workspace, plan)
-        self._rows: DataFrame | None = None
+        self._copies: DataFrame | None = None
 
     def __enter__(self) -> "Selecting":
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let go of the rows."""
-        if self._rows is not None:
-            self._rows.unpersist()
+        """Let go of the rows that are held."""
+        if self._copies is not None:
+            self._copies.unpersist()
 
     def plan(self) -> Outcome:
-        """Sum over radix bins, refine each stratum's boundary bin, until every cut is exact."""
-        selection = self._source.plan.selection
-        funnel = self._funnel()
-        rows = self._eligible()
-        if selection.unique is not None:
-            rows = _best_of_clusters(rows)
-        self._rows = rows.persist()
-        if selection.unique is not None:
-            counts = self._rows.selectExpr("count(*) n", "sum(n_tokens) t").first()
-            assert counts is not None
-            funnel.append((f"unique {selection.unique}", counts.n, counts.t))
-        focus = selection.start()
-        while True:
-            summary = self._summary(focus)
-            step = selection.refine(summary, focus)
-            if isinstance(step, Plan):
-                return Outcome(step, tuple(funnel))
-            focus = step
+        """Look at all columns until every stratum's cut is exact."""
+        return make_plan(self._source.plan.selection, self)
 
-    def _funnel(self) -> list[tuple[str, int, int | None]]:
-        """Documents and tokens left after each rule, summed over the parts."""
+    def over(self, label: str, look: Look[S], nothing: S) -> S:
+        """What `look` finds in all parts together."""
         source = self._source
+        if self._copies is not None:
 
-        def count(place: Place) -> list[tuple[str, int, int]]:
-            total: list[tuple[str, int, int]] = []
-            for _, batch in source.read(place, source.plan.selection.columns):
-                _, left = source.plan.selection.prepare(batch)
-                total = _added(total, left)
-            return total
+            def tell(batches: Batches) -> Iterator[str]:
+                total = nothing
+                for place, dropped in by_place(batches):
+                    total = total + _sums(source, place, _rows(dropped), look, nothing)
+                yield canonical_json(total.to_json())
 
-        sizes = [place.part.rows for place in self._places]
-        label = f"select {source.plan.name}"
-        counts = run_tasks(self._spark, label, count, self._places, sizes, self._progress)
-        total = [(rule, 0, 0) for rule in source.plan.selection.rules()]
-        for left in counts:
-            total = _added(total, left)
-        counted = source.plan.tokens_column is not None
-        return [(rule, documents, tokens if counted else None) for rule, documents, tokens in total]
+            rows = gathered(self._spark, self._places, self._copies)
+            parts = told(rows, f"mixture {source.plan.name}: {label}", tell)
+            found = [type(nothing).from_json(json.loads(text)) for text in parts]
+        else:
 
-    def _eligible(self) -> "DataFrame":
-        source = self._source
+            def run(places: Sequence[Place]) -> S:
+                total = nothing
+                for place in places:
+                    total = total + _sums(source, place, _NONE, look, nothing)
+                return total
 
-        def rows(item: str) -> Iterator[pa.RecordBatch]:
-            place = Place.restored(item)
-            for start, batch in source.read(place, source.plan.selection.columns):
-                prepared, _ = source.plan.selection.prepare(batch)
-                yield slim_rows(prepared, place.number, start)
+            label = f"select {source.plan.name}: {label}"
+            bundles = _bundles(self._places, self._spark.sparkContext.defaultParallelism)
+            sizes = [sum(place.part.rows for place in bundle) for bundle in bundles]
+            found = run_tasks(self._spark, label, run, bundles, sizes, self._progress)
+        total = nothing
+        for part in found:
+            total = total + part
+        return total
 
-        items = [place.told() for place in self._places]
-        return read_frame(self._spark, items, rows, SLIM)
+    def drop_copies(self, selection: Selection) -> None:
+        """From now on the rows that another one of their cluster stands for are dropped."""
+        source = self._source.of(selection)
+        self._copies = cluster_copies(self._spark, source, self._places).persist()
 
-    def _summary(self, focus: Any) -> Summary:
-        selection = self._source.plan.selection
-        assert self._rows is not None
-
-        def summarise(batches: Batches) -> Iterator[str]:
-            total = Summary()
-            for batch in batches:
-                total = total + selection.summarise(prepared_rows(batch), focus)
-            yield canonical_json(total.to_json())
-
-        parts = told(self._rows, summarise)
-        return sum((Summary.from_json(json.loads(text)) for text in parts), Summary())
-
-    def write(self, plan: Plan) -> list[Shard]:
+    def write(self, outcome: Outcome) -> list[Shard]:
         """The shards of what the plan keeps."""
-        assert self._rows is not None
-        return Writing(self._spark, self._source, self._places, self._rows).write(plan)
+        source = self._source.of(outcome.selection)
+        rows = self._kept(source, outcome)
+        return Writing(self._spark, source, self._places, rows).write()
+
+    def _kept(self, source: SelectionSource, outcome: Outcome) -> "DataFrame":
+        from pyspark.sql.pandas.types import from_arrow_schema
+
+        def keep(place: Place, dropped: Integers) -> Iterator[pa.RecordBatch]:
+            for start, batch, gone in _batches(source, place, dropped):
+                rows = outcome.selection.prepare(batch)[0].without(gone)
+                copies = outcome.selection.keep(rows, outcome.plan)
+                yield kept_rows(rows, copies, place.number, start)
+
+        def keep_gathered(batches: Batches) -> Batches:
+            for place, dropped in by_place(batches):
+                yield from keep(place, _rows(dropped))
+
+        if self._copies is None:
+            items = [place.told() for place in self._places]
+            return read_frame(
+                self._spark, items, lambda item: keep(Place.restored(item), _NONE), KEPT_ROWS
+            )
+        parts = gathered(self._spark, self._places, self._copies)
+        return parts.mapInArrow(keep_gathered, from_arrow_schema(KEPT_ROWS))
+
+
+def _sums(source: SelectionSource, place: Place, dropped: Integers, look: Look[S], nothing: S) -> S:
+    total = nothing
+    for _, batch, gone in _batches(source, place, dropped):
+        total = total + look(batch, gone)
+    return total
+
+
+def _batches(
+    source: SelectionSource, place: Place, dropped: Integers
+) -> Iterator[tuple[int, pa.RecordBatch, Integers]]:
+    """Batches of a part, and of each the rows that are dropped."""
+    for start, batch in source.read_columns(place):
+        low, high = np.searchsorted(dropped, [start, start + len(batch)])
+        yield start, batch, dropped[low:high] - start
+
+
+def _rows(table: pa.Table) -> Integers:
+    return np.sort(table.column("row").to_numpy())
+
+
+def _bundles(places: Sequence[Place], cores: int) -> list[list[Place]]:
+    """Consecutive parts in bundles of about a fourth of a core's share: sums merge in the task."""
+    share = max(1, sum(place.part.rows for place in places) // (cores * 4))
+    bundles: list[list[Place]] = []
+    held = share
+    for place in places:
+        if held >= share:
+            bundles.append([])
+            held = 0
+        bundles[-1].append(place)
+        held += place.part.rows
+    return bundles
 
 
 def _places(workspace: Workspace, plan: MixturePlan) -> list[Place]:
@@ -136,22 +164,3 @@ def _places(workspace: Workspace, plan: MixturePlan) -> list[Place]:
         )
         for number, part in enumerate(workspace.documents())
     ]
-
-
-def _added(
-    total: list[tuple[str, int, int]], more: Sequence[tuple[str, int, int]]
-) -> list[tuple[str, int, int]]:
-    if not total or not more:
-        return list(total or more)
-    return [(r, d + d2, t + t2) for (r, d, t), (_, d2, t2) in zip(total, more, strict=True)]
-
-
-def _best_of_clusters(rows: "DataFrame") -> "DataFrame":
-    """Of each cluster the best score, then the longer text, then the smaller id."""
-    from pyspark.sql import Window
-    from pyspark.sql import functions as F
-
-    order = Window.partitionBy("cluster").orderBy(
-        F.col("score_bits").desc(), F.col("n_bytes").desc(), F.col("id")
-    )
-    return rows.withColumn("place", F.row_number().over(order)).where("place = 1").drop("place")

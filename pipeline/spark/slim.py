@@ -1,32 +1,30 @@
-"""The eligible rows of a mixture as Spark holds them: everything but the text."""
+"""The rows of a mixture as tasks read them and as Spark holds them: everything but the text."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.export.mixture_plan import MixturePlan
 from pipeline.io.beside import BesideReader, Place
+from pipeline.select.eligible import Eligible
+from pipeline.select.plan import Selection
 
-SLIM = pa.schema(
+KEPT_ROWS = pa.schema(
     [
         pa.field("part", pa.int64()),
         pa.field("row", pa.int64()),
         pa.field("id", pa.string()),
-        pa.field("stratum", pa.string()),
-        pa.field("key", pa.int64()),
-        pa.field("tie", pa.int64()),
-        pa.field("score_bits", pa.int64()),
-        pa.field("cost", pa.int64()),
+        pa.field("copies", pa.int32()),
         pa.field("n_tokens", pa.int64()),
         pa.field("n_bytes", pa.int64()),
-        pa.field("cluster", pa.string()),
     ]
 )
-_UNSIGNED = ("key", "tie", "score_bits")
-"""Kept by Spark as int64 with the top bit turned, which keeps their order."""
+"""The rows that a plan takes, and how often."""
+
+BATCH_ROWS = 100_000
+"""Row groups are joined to batches of about so many rows: arithmetic on few rows is slow."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,10 @@ class SelectionSource:
 
     workspace: str
     plan: MixturePlan
+
+    def of(self, selection: Selection) -> "SelectionSource":
+        """The same with a selection that has been fitted."""
+        return SelectionSource(self.workspace, replace(self.plan, selection=selection))
 
     def read(self, place: Place, names: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
         """The first row of each row group, and its columns."""
@@ -45,6 +47,25 @@ class SelectionSource:
                 batch = reader.read(group, addresses)
                 yield start, batch
                 start += len(batch)
+
+    def read_columns(self, place: Place) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """What the selection reads, in batches of many rows; each with its first row's number."""
+        held: list[pa.RecordBatch] = []
+        begin = rows = 0
+        for start, batch in self.read(place, self.plan.selection.columns):
+            held.append(batch)
+            rows += len(batch)
+            if rows >= BATCH_ROWS:
+                yield begin, _joined(held)
+                held, begin, rows = [], start + len(batch), 0
+        if held:
+            yield begin, _joined(held)
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    if len(batches) == 1:
+        return batches[0]
+    return pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
 
 
 def signed(values: np.ndarray) -> np.ndarray:
@@ -57,26 +78,17 @@ def unsigned(values: np.ndarray) -> np.ndarray:
     return values.view(np.uint64) ^ np.uint64(1 << 63)
 
 
-def slim_rows(prepared: pa.RecordBatch, part: int, start: int) -> pa.RecordBatch:
-    """Prepared rows of a row group that begins at row `start` of a part."""
-    columns: dict[str, pa.Array] = {
-        "part": pa.array(np.full(len(prepared), part, np.int64)),
-        "row": pc.add(prepared.column("row"), start),
+def kept_rows(rows: Eligible, copies: np.ndarray, part: int, start: int) -> pa.RecordBatch:
+    """Of the rows of a batch that begins at row `start` of a part, those that are taken."""
+    taken = np.flatnonzero(copies)
+    columns = {
+        "part": np.full(len(taken), part, np.int64),
+        "row": rows.rows[taken] + start,
+        "id": rows.ids.take(pa.array(taken)),
+        "copies": copies[taken].astype(np.int32),
+        "n_tokens": rows.n_tokens[taken],
+        "n_bytes": rows.n_bytes[taken],
     }
-    for name in SLIM.names[2:]:
-        column = prepared.column(name)
-        columns[name] = pa.array(signed(column.to_numpy())) if name in _UNSIGNED else column
     return pa.RecordBatch.from_arrays(
-        [columns[n].cast(SLIM.field(n).type) for n in SLIM.names], schema=SLIM
+        [pa.array(columns[f.name], f.type) for f in KEPT_ROWS], schema=KEPT_ROWS
     )
-
-
-def prepared_rows(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The rows as the selection knows them: keys unsigned again."""
-    arrays = [
-        pa.array(unsigned(batch.column(name).to_numpy()))
-        if name in _UNSIGNED
-        else batch.column(name)
-        for name in batch.schema.names
-    ]
-    return pa.RecordBatch.from_arrays(arrays, batch.schema.names)

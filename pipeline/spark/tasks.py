@@ -3,7 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from schemas.errors import WinnowError
 
@@ -73,8 +73,6 @@ def run_tasks(
             size_done.add(size)
         return results
 
-    context.setJobGroup(label, label)
-    context.setLocalProperty("callSite.short", label)
     progress.start(label, len(specs), sum(sizes))
     stop = threading.Event()
     watch = threading.Thread(
@@ -84,7 +82,7 @@ def run_tasks(
     )
     watch.start()
     try:
-        with explained(label):
+        with described(spark, label), explained(label):
             handed = context.parallelize(bundles, len(bundles)).map(run)
             parts = (handed.withResources(profile) if profile else handed).collect()
     finally:
@@ -114,6 +112,24 @@ def _bundles(
         bundles[-1].append((spec, size))
         held += size
     return bundles
+
+
+_NAMES = ("spark.jobGroup.id", "spark.job.description", "callSite.short")
+
+
+@contextlib.contextmanager
+def described(spark: "SparkSession", label: str) -> Iterator[None]:
+    """Let what Spark runs have a name by which a person knows it in its UI and event log."""
+    context = spark.sparkContext
+    before = [context.getLocalProperty(name) for name in _NAMES]
+    for name in _NAMES:
+        context.setLocalProperty(name, label)
+    try:
+        yield
+    finally:
+        for name, value in zip(_NAMES, before, strict=True):
+            # None takes the property away again.
+            context.setLocalProperty(name, cast("str", value))
 
 
 @contextlib.contextmanager

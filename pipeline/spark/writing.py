@@ -13,10 +13,9 @@ from pipeline.export.shards import Shard, ShardWriter, cut_shards, mixture_schem
 from pipeline.io.beside import Place
 from pipeline.io.digests import canonical_json
 from pipeline.io.store import open_store
-from pipeline.select.bins import Plan
-from pipeline.select.samplers import draws
+from pipeline.select.draws import draws
 from pipeline.spark.frames import Batches, by_place, gathered, runs, told
-from pipeline.spark.slim import SelectionSource, prepared_rows, signed, unsigned
+from pipeline.spark.slim import SelectionSource, signed, unsigned
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -37,7 +36,7 @@ _KEPT = pa.schema(
 
 
 class Writing:
-    """Shards of the rows that a plan keeps."""
+    """Shards of the rows that a plan keeps, as KEPT_ROWS has them."""
 
     def __init__(
         self,
@@ -49,9 +48,9 @@ class Writing:
         self._spark, self._source = spark, source
         self._places, self._rows = places, rows
 
-    def write(self, plan: Plan) -> list[Shard]:
+    def write(self) -> list[Shard]:
         """Fetch the selected text, order it by hash, and cut it into shards."""
-        kept = self._kept(plan).persist()
+        kept = self._kept().persist()
         try:
             boundaries = self._boundaries(kept)
             if boundaries is None:
@@ -60,14 +59,14 @@ class Writing:
         finally:
             kept.unpersist()
 
-    def _kept(self, plan: Plan) -> "DataFrame":
+    def _kept(self) -> "DataFrame":
         from pyspark.sql.pandas.types import from_arrow_schema
 
-        selection, seed = self._source.plan.selection, self._source.plan.seed
+        seed = self._source.plan.seed
 
         def keep(batches: Batches) -> Batches:
             for batch in batches:
-                copies = selection.keep(prepared_rows(batch), plan)
+                copies = batch.column("copies").to_numpy()
                 for copy in range(int(copies.max(initial=0))):
                     chosen = batch.filter(pa.array(copies > copy))
                     order = signed(draws(seed, f"order {copy}", chosen.column("id")))
@@ -96,7 +95,7 @@ class Writing:
             yield json.dumps([places.tolist(), total[places].tolist()])
 
         total = np.zeros(1 << 16, np.int64)
-        for text in told(kept, histogram):
+        for text in told(kept, f"mixture {self._source.plan.name}: cuts", histogram):
             places, sizes = json.loads(text)
             total[places] += np.array(sizes, np.int64)
         return None if not total.any() else cut_shards(total, SHARD_BYTES)
@@ -124,7 +123,8 @@ class Writing:
                         writer.write(batch.select(schema.names).cast(schema))
                     yield canonical_json(writer.commit().to_json())
 
-        shards = [Shard(**json.loads(text)) for text in told(ordered, write)]
+        label = f"mixture {source.plan.name}: write"
+        shards = [Shard(**json.loads(text)) for text in told(ordered, label, write)]
         return sorted(shards, key=lambda shard: shard.path)
 
 

@@ -10,6 +10,7 @@ import signal
 import struct
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import IO
@@ -232,8 +233,19 @@ def serve() -> None:
         try:
             _write(replies, True, _packed(stage.apply(batch)))
         except Exception as error:
-            _write(replies, False, f"{type(error).__name__}: {error}".encode("utf-8", "replace"))
+            _write(replies, False, cause(error).encode("utf-8", "replace"))
         faulthandler.cancel_dump_traceback_later()
+
+
+def cause(error: Exception) -> str:
+    """What an error is and where it was raised; its message may quote a document.
+
+    Not so those of files and of Winnow's own.
+    """
+    if isinstance(error, OSError | WinnowError):
+        return f"{type(error).__name__}: {error}"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {os.path.basename(frame.filename)}:{frame.lineno}"
 
 
 if __name__ == "__main__":

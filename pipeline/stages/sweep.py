@@ -16,7 +16,7 @@ from pipeline.io.store import Store, open_store
 from pipeline.io.workspace import ColumnsPart, DocumentsPart, columns_path, part_key
 from pipeline.select.expressions import Expression, compile_predicate
 from pipeline.stages.base import MapStage
-from pipeline.stages.isolated import CulpritError, IsolatedStage, time_limit
+from pipeline.stages.isolated import CulpritError, IsolatedStage, cause, time_limit
 from pipeline.stages.rows import complete, empty, settle
 from schemas.errors import WinnowError
 
@@ -301,6 +301,9 @@ class _Stage:
             faulthandler.dump_traceback_later(time_limit(self.work.stage, batch), exit=True)
             try:
                 result = self.work.stage.apply(batch)
+            except Exception as error:
+                # What Spark logs of a task may not quote a document.
+                raise WinnowError(f"stage {self.work.name}: {cause(error)}") from None
             finally:
                 faulthandler.cancel_dump_traceback_later()
         return complete(self.work.name, self.work.schema(), result, lost, len(batch))

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
+from pipeline.io.shipped import shipped
 from pipeline.stages.base import File, MapStage
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-SHIPPED = Path(__file__).parent.parent / "data" / "tokenizer.json"
+SHIPPED = shipped("pipeline", "tokenizer.json")
 """The tokenizer that comes with Winnow: a byte-level BPE, trained on the bundled sample."""
 
 

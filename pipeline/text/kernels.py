@@ -7,7 +7,9 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from importlib.resources import files
 from pathlib import Path
+from types import FunctionType
 from typing import TypeVar
 
 import numba
@@ -19,6 +21,9 @@ F = TypeVar("F", bound=Callable[..., object])
 
 def kernel(function: F) -> F:
     """The function compiled when it is first called, once for all processes of a machine."""
+    assert isinstance(function, FunctionType)
+    if not os.path.exists(function.__code__.co_filename):
+        _leave_archive(function)
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(cache_folder())
     try:
@@ -26,6 +31,22 @@ def kernel(function: F) -> F:
     finally:
         numba.config.CACHE_DIR = before
     return compiled
+
+
+def _leave_archive(function: FunctionType) -> None:
+    """Let a function that was imported from an archive stand in a file of its own.
+
+    numba keeps machine code by the path of the source, and archives lie elsewhere in every run.
+    """
+    package, _, module = function.__module__.rpartition(".")
+    path = cache_folder() / "sources" / package / f"{module}.py"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, aside = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write((files(package) / path.name).read_bytes())
+        os.replace(aside, path)
+    function.__code__ = function.__code__.replace(co_filename=str(path))
 
 
 @lru_cache(1)
@@ -36,8 +57,9 @@ def cache_folder() -> Path:
     a kernel stands in and not at the kernels and constants that it is made of.
     """
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    for file in sorted(files("pipeline.text").iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".py"):
+            digest.update(file.read_bytes())
     name = f"winnow-kernels-{digest.hexdigest()[:16]}"
     # Left as it is where nobody knows the user's home, as of the users that clusters make up.
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")

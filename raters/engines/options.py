@@ -12,7 +12,7 @@ from pipeline.stages.base import OPERATION, File, MapStage
 from raters.base import Engine
 from raters.perplexity_model import ModelFacts, check_packages, model_directory, read_facts
 
-EngineName = Literal["transformers", "vllm", "server"]
+EngineName = Literal["transformers", "torch", "vllm", "server"]
 """What an engine is called in a configuration."""
 
 Dtype = Literal["float32", "bfloat16"]
@@ -26,6 +26,7 @@ _SERVERS = ("url", "served_model", "api_key_env")
 _POSITIVE = (
     *("concurrency", "timeout", "patience"),
     *("tensor_parallel", "gpu_memory_utilization", "max_num_batched_tokens"),
+    *("tokens_per_batch", "threads"),
 )
 
 
@@ -46,6 +47,8 @@ class EngineOptions:
     gpu_memory_utilization: float
     max_num_batched_tokens: int
     device: Device
+    tokens_per_batch: int | None
+    threads: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +81,10 @@ class ModelStage(MapStage):
     max_num_batched_tokens: Annotated[int, OPERATION] = 2048
     """vLLM reads so many tokens in a step."""
     device: Annotated[Device, OPERATION] = "auto"
+    tokens_per_batch: Annotated[int | None, OPERATION] = None
+    """`engine: torch` reads so many tokens at a time; by default as the device likes it."""
+    threads: Annotated[int, OPERATION] = 1
+    """`engine: torch` uses so many of a processor."""
     slice_rows: Annotated[int, OPERATION] = 2000
 
     def rows_per_slice(self) -> int:
@@ -124,7 +131,8 @@ class ModelStage(MapStage):
             _check_url(self.url)
         elif given := [name for name in _SERVERS if getattr(self, name) is not None]:
             raise ValueError(f"{given[0]}: is for `engine: server`, and this is {self.engine}")
-        if bad := [name for name in _POSITIVE if getattr(self, name) <= 0]:
+        counts = {name: getattr(self, name) for name in _POSITIVE}
+        if bad := [name for name, value in counts.items() if value is not None and value <= 0]:
             raise ValueError(f"{bad[0]}: should be more than 0")
         if self.gpu_memory_utilization > 1:
             raise ValueError("gpu_memory_utilization: should be at most 1")
@@ -161,6 +169,18 @@ def _open_transformers(options: EngineOptions) -> Engine:
     return TransformersEngine(options.directory, options.dtype, options.device)
 
 
+def _open_torch(options: EngineOptions) -> Engine:
+    from raters.engines.packed import PackedEngine
+
+    return PackedEngine(
+        options.directory,
+        options.dtype,
+        device=options.device,
+        tokens_per_batch=options.tokens_per_batch,
+        threads=options.threads,
+    )
+
+
 def _open_vllm(options: EngineOptions) -> Engine:
     from raters.engines.vllm import VllmEngine
 
@@ -175,6 +195,7 @@ def _open_server(options: EngineOptions) -> Engine:
 
 _OPENERS: Mapping[EngineName, Callable[[EngineOptions], Engine]] = {
     "transformers": _open_transformers,
+    "torch": _open_torch,
     "vllm": _open_vllm,
     "server": _open_server,
 }

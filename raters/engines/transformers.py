@@ -2,11 +2,11 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from raters.base import Choosing, Completion, Request, Scored, Scoring
 from raters.engines.choosing import choose
+from raters.engines.onednn import use_onednn
 from raters.engines.options import Device, Dtype
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class TransformersEngine:
         self._device = torch.device(device)
         self._model = model.eval().to(self._device)
         if device == "cpu":
-            _use_onednn(self._model)
+            use_onednn(self._model)
         self._body = self._model.base_model
         self._head = self._model.get_output_embeddings()
         self._plain = self._head_is_all()
@@ -119,22 +119,3 @@ class TransformersEngine:
             whole = self._model(input_ids=probe, use_cache=False).logits
             hidden = self._body(input_ids=probe, use_cache=False).last_hidden_state
             return bool(torch.equal(whole, self._head(hidden)))
-
-
-def _use_onednn(model: "PreTrainedModel") -> None:
-    """Let oneDNN multiply float32 matrices: measured twice as fast as MKL, torch's own choice."""
-    import torch
-
-    if not torch.backends.mkldnn.is_available():
-        return
-    for module in model.modules():
-        if type(module) is torch.nn.Linear and module.weight.dtype is torch.float32:
-            module.forward = partial(_multiply, module.weight, module.bias)
-
-
-def _multiply(
-    weight: "torch.Tensor", bias: "torch.Tensor | None", x: "torch.Tensor"
-) -> "torch.Tensor":
-    import torch
-
-    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")

@@ -31,7 +31,6 @@ from raters.generative.ratings import LOW_MASS, Rated, rate
 from raters.generative.replies import DOMAIN, ReplyForm, as_json, compact
 from raters.generative.tokenizing import MarkerError
 from raters.generative.wording import own_wording, prompted_wording
-from raters.perplexity_model import model_directory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +62,7 @@ class Generative(ModelStage):
 
     def frame(self) -> Frame:
         """What stands around every document."""
-        return chat_frame(model_directory(self.model), self.wording())
+        return chat_frame(Path(self.directory), self.wording())
 
     def schema(self) -> pa.Schema:
         """The columns of ratings, and what is known of how they came about."""
@@ -76,6 +75,7 @@ class Generative(ModelStage):
         if self.languages is not None and not self.languages:
             raise ValueError("languages: names none")
         super().check()
+        self.facts()
         self.asker()
 
     def asker(self) -> Asker:
@@ -235,8 +235,6 @@ def _open_asker(stage: Generative) -> Asker:
     budget = BUDGETS[stage.worded_in()]
     if stage.max_tokens is not None:
         budget = budget.resized(stage.max_tokens)
-    fixed = stage.max_tokens is not None or getattr(stage, "preset", None) is not None
-    directory = model_directory(stage.model)
-    return open_asker(
-        directory, stage.frame(), stage.form(), stage.long_documents, budget, shrink=not fixed
-    )
+    free = stage.max_tokens is None and getattr(stage, "preset", None) is None
+    frame, form = stage.frame(), stage.form()
+    return open_asker(Path(stage.directory), frame, form, stage.long_documents, budget, shrink=free)

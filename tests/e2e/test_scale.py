@@ -104,7 +104,7 @@ def test_each_part_reaches_one_task_with_its_rows(spark: "SparkSession", count: 
             assert set(table.column("part").to_pylist()) <= {place.number}
             yield json.dumps([place.told(), table.column("row").to_pylist()])
 
-    found = dict(json.loads(text) for text in told(gathered(spark, places, rows), tell))
+    found = dict(json.loads(text) for text in told(gathered(spark, places, rows), "read", tell))
     assert found == {
         place.told(): [row for row in range(count * 3) if row % count == place.number]
         if place.number % 2 == 0

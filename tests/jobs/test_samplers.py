@@ -30,7 +30,7 @@ def test_entry_points_add_samplers_but_replace_none(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("jobs.samplers.entry_points", lambda *, group: points)
     assert sampler_class("worst") is Worst
     assert sampler_class("top_k") is TopK
-    assert needs_score("worst", Worst)
+    assert needs_score(Worst)
     with pytest.raises(ConfigurationError, match="math:sin is no sampler"):
         sampler_class("none")
     with pytest.raises(ConfigurationError, match="no sampler 'wrost'; did you mean 'worst'"):

@@ -15,6 +15,7 @@ import pytest
 import zstandard
 from support import ROOT
 
+from raters.engines.options import EngineName
 from raters.perplexity import Perplexity, encode
 from raters.perplexity_model import SHIPPED, read_facts
 from raters.training.lm_corpus import EXCLUDED, LICENCES, held_out
@@ -29,6 +30,7 @@ FULL = pytest.mark.skipif(
 FEW_OR_ALL = pytest.mark.parametrize(
     "every", [False, pytest.param(True, marks=(pytest.mark.slow, FULL))], ids=["few", "all"]
 )
+BOTH = pytest.mark.parametrize("engine", ["transformers", "torch"])
 
 
 @pytest.fixture(scope="module")
@@ -102,24 +104,27 @@ def test_the_shipped_model_is_the_default_and_passes_its_check() -> None:
     assert stage.file_of(stage.model) == str(SHIPPED)
 
 
+@BOTH
 @FEW_OR_ALL
 def test_documents_of_all_lengths_score_as_a_plain_forward_pass(
-    corpus: dict[str, list[Record]], every: bool
+    corpus: dict[str, list[Record]], every: bool, engine: EngineName
 ) -> None:
     texts = varied(corpus, *((500, 20_000) if every else (20, 3_000)))
-    found = scored(Perplexity(), texts)
+    found = scored(Perplexity(engine=engine), texts)
     assert max(found["perplexity_windows"]) > 2
     expected = plain(texts)
     away = [abs(a - b) for a, b in zip(found["nll_per_token"], expected, strict=True)]
     assert max(away) <= 1e-4
 
 
+@BOTH
 @FEW_OR_ALL
 def test_half_precision_stays_within_its_tolerance(
-    corpus: dict[str, list[Record]], every: bool
+    corpus: dict[str, list[Record]], every: bool, engine: EngineName
 ) -> None:
     texts = varied(corpus, *((500, 20_000) if every else (20, 3_000)))
-    whole, half = scored(Perplexity(), texts), scores(Perplexity(dtype="bfloat16"), texts)
+    whole = scored(Perplexity(), texts)
+    half = scores(Perplexity(engine=engine, dtype="bfloat16"), texts)
     away = sorted(
         abs(a - b)
         for a, b, count in zip(whole["nll_per_token"], half, whole["n_scored_tokens"], strict=True)

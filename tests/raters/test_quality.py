@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 from support import ROOT
 
-from pipeline.select.compiler import ExpressionError
 from pipeline.select.expressions import compile_predicate
+from pipeline.select.grammar import ExpressionError
 from pipeline.stages.fingerprint import fingerprint
 from raters.criteria import CRITERIA, DOMAINS
 from raters.quality import Quality

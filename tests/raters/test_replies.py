@@ -157,9 +157,64 @@ def test_a_space_may_belong_to_the_digit() -> None:
     assert steps[len('{"accuracy":')] == [0x2031, 0x2032, 0x2033, 0x2034, 0x2035]
 
 
+CUTS = {
+    "gpt2": r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    "qwen2": r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+",
+    "llama3": r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+",
+}
+"""How well-known families of models cut a text before it becomes tokens."""
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("before", ["<|im_start|>assistant\n", "<start>model\n", "</user>\n\n"])
+def test_tokenizers_that_learned_the_form_by_heart_still_spell_it(
+    cut: str, form: ReplyForm, before: str
+) -> None:
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(CUTS[cut]), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=900,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        special_tokens=["<|im_start|>"],
+        show_progress=False,
+    )
+    replies = [each.write([n % 5] * len(each.decisions)) for n in range(15) for each in FORMS]
+    tokenizer.train_from_iterator([before + reply for reply in replies], trainer)
+
+    def encode(text: str) -> list[int]:
+        return list(tokenizer.encode(text, add_special_tokens=False).ids)
+
+    steps = spell(form, encode, before)
+    written = "".join(form.write([0] * len(form.decisions)))
+    whole = encode(before + written.removesuffix(form.literals[-1]))
+    assert whole == [*encode(before), *(step[0] for step in steps)]
+
+
 def test_options_that_share_a_token_are_refused() -> None:
     with pytest.raises(SpellingError, match="not one token each"):
         spell(compact(ALL), lambda text: [min(ord(letter), 52) for letter in text], "")
+
+
+@pytest.mark.parametrize(
+    "swap",
+    [
+        lambda text: text.replace("3", "3\u0301"),  # two tokens, of which the first is its own
+        lambda text: text.replace("\n3", "\u03013"),  # other tokens before it than before the rest
+    ],
+)
+def test_a_digit_that_is_not_one_token_after_the_same_ones_is_refused(
+    swap: Callable[[str], str],
+) -> None:
+    with pytest.raises(SpellingError, match="of accuracy are not one token each"):
+        spell(compact(ALL), lambda text: letters(swap(text)), "x")
 
 
 def test_a_digit_that_depends_on_the_one_before_is_refused() -> None:

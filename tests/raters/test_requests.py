@@ -275,6 +275,18 @@ def test_a_vocabulary_that_writes_markers_by_itself_is_refused(model: Path, tmp_
         open_tokenizer(other_tokenizer(model, tmp_path, change))
 
 
+def test_a_character_that_the_vocabulary_lacks_is_no_marker(model: Path, tmp_path: Path) -> None:
+    def change(content: Content) -> None:
+        vocabulary: list[object] = [["<unk>", 0.0], ["a", -1.0], ["b", -1.0]]
+        content["model"] = {"type": "Unigram", "unk_id": 0, "vocab": vocabulary}
+        content["pre_tokenizer"] = content["decoder"] = None
+        content["added_tokens"] = [{**content["added_tokens"][0], "content": "<unk>", "id": 0}]
+
+    assert open_tokenizer(other_tokenizer(model, tmp_path, change)).encode_document("a漢b") == [
+        1, 0, 2,
+    ]  # fmt: skip
+
+
 def test_a_marker_that_gets_through_is_an_error(model: Path) -> None:
     tokenizer = open_tokenizer(model)
     spoilt = ModelTokenizer(tokenizer.frame, tokenizer.frame, tokenizer.markers)
@@ -411,3 +423,22 @@ def test_a_tokenizer_without_single_digits_is_refused(model: Path, tmp_path: Pat
     copy = other_tokenizer(model, tmp_path, join)
     with pytest.raises(ValueError, match=r"other can't be used for ratings: .* not one token each"):
         DataMan(model=str(copy)).check()
+
+
+def test_a_tokenizer_that_writes_something_else_is_refused(model: Path, tmp_path: Path) -> None:
+    def change(content: Content) -> None:
+        content["normalizer"] = {"type": "Lowercase"}
+
+    copy = other_tokenizer(model, tmp_path, change)
+    with pytest.raises(ValueError, match=r"can't be used for ratings: domain is not one of A, B"):
+        DataMan(model=str(copy)).check()
+
+
+def test_a_model_without_weights_is_refused_unless_a_server_has_them(
+    model: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(model, tmp_path / "copy")
+    (copy / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"copy has no \*\.safetensors"):
+        DataMan(model=str(copy)).check()
+    DataMan(model=str(copy), engine="server", url="http://localhost:1/v1").check()

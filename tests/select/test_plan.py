@@ -9,10 +9,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.select.bins import Plan, Summary
+from pipeline.select.bins import Plan
+from pipeline.select.draws import draws
+from pipeline.select.expressions import compile_predicate
+from pipeline.select.fitted_samplers import (
+    FittingSampler,
+    Frozen,
+    Gumbel,
+    PerplexityBand,
+    UpsamplingCurve,
+)
+from pipeline.select.passes import InProcess, Outcome, make_plan
 from pipeline.select.plan import Selection
-from pipeline.select.quotas import apportion, quotas
-from pipeline.select.samplers import Gumbel, Sampler, TopK, Uniform, draws
+from pipeline.select.quotas import Supply, apportion, quotas
+from pipeline.select.samplers import (
+    BottomK,
+    HighPerplexity,
+    Level,
+    Sampler,
+    Threshold,
+    TopK,
+    Uniform,
+    Weights,
+)
 from schemas.errors import WinnowError
 
 SCHEMA = pa.schema(
@@ -43,49 +62,91 @@ def batch(rows: list[tuple[int, float, str]]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(records, SCHEMA)
 
 
-def selection(sampler: Sampler, budget: int | None, **more: object) -> Selection:
+def batch_of(rows: pa.RecordBatch, where: str) -> pa.RecordBatch:
+    """The rows that pass."""
+    fields = {item.name: item for item in SCHEMA}
+    return rows.filter(compile_predicate(where, fields).evaluate(rows))
+
+
+Samplers = Sampler | FittingSampler
+
+
+def selection(sampler: Samplers, budget: int | None, **more: object) -> Selection:
     catalogue = {item.name: item for item in SCHEMA}
     parts = {"strata": ("source",), "tokens_column": "n_tokens", "score": "score", **more}
-    return Selection(catalogue, sampler, 7, budget=budget, **parts)  # type: ignore[arg-type]
+    return Selection(catalogue=catalogue, sampler=sampler, seed=7, budget=budget, **parts)  # type: ignore[arg-type]
+
+
+def outcome(chosen: Selection, batches: list[pa.RecordBatch]) -> tuple[Outcome, dict[str, int]]:
+    """The plan over any cut in batches, and how often each document is taken."""
+    passes = InProcess(lambda: batches)
+    made = make_plan(chosen, passes)
+    kept: dict[str, int] = {}
+    for one, dropped in passes.batches():
+        rows = made.selection.prepare(one)[0].without(dropped)
+        copies = made.selection.keep(rows, made.plan).tolist()
+        kept.update(zip(rows.ids.to_pylist(), copies, strict=True))
+    return made, kept
 
 
 def choose(chosen: Selection, batches: list[pa.RecordBatch]) -> tuple[Plan, dict[str, int]]:
-    """The documented loop, over any cut in batches."""
-    prepared = [chosen.prepare(b)[0] for b in batches]
-    focus = chosen.start()
-    while True:
-        total = sum((chosen.summarise(b, focus) for b in prepared), Summary())
-        step = chosen.refine(Summary.from_json(json.loads(json.dumps(total.to_json()))), focus)
-        if isinstance(step, Plan):
-            break
-        focus = step
-    kept = {}
-    for b in prepared:
-        for name, copies in zip(b.column("id").to_pylist(), chosen.keep(b, step), strict=True):
-            kept[name] = int(copies)
-    return step, kept
+    made, kept = outcome(chosen, batches)
+    return made.plan, kept
+
+
+def frozen_by_hand(sampler: Samplers, scores: list[float]) -> Frozen | None:
+    """Ranks by counting, moments by their definition."""
+    if isinstance(sampler, Gumbel) and sampler.normalise:
+        values = np.array(scores)
+        return {"mean": [float(values.mean())], "deviation": [float(values.std())]}
+    if isinstance(sampler, PerplexityBand | UpsamplingCurve):
+        levels = sorted(set(scores))
+        counts = [float(scores.count(level)) for level in levels]
+        return {"from": levels, "to": levels, "documents": counts}
+    return None
+
+
+Entry = tuple[float, int, str, int]
+"""Key, tie, id and cost."""
+
+
+def entries(chosen: Selection, rows: pa.RecordBatch) -> dict[str, list[Entry]]:
+    """Every copy that may be taken, by stratum, the best first."""
+    found: dict[str, list[Entry]] = {}
+    for source in sorted(set(rows.column("source").to_pylist())):
+        mine = rows.filter(pa.compute.equal(rows.column("source"), source))
+        ids, scores = mine.column("id"), mine.column("score").to_numpy()
+        more = frozen_by_hand(chosen.sampler, scores.tolist())
+        given = () if more is None else (more,)
+        keys = np.atleast_2d(chosen.sampler.keys(scores, draws(7, "sample", ids), *given))
+        ties = draws(7, "tie", ids).tolist()
+        costs = mine.column("n_bytes" if chosen.budget_unit == "bytes" else "n_tokens").to_pylist()
+        listed = [
+            (float(key), tie, name, cost)
+            for copy in keys
+            for key, tie, name, cost in zip(copy, ties, ids.to_pylist(), costs, strict=True)
+            if key > -np.inf
+        ]
+        found[json.dumps([source])] = sorted(listed, reverse=True)
+    return found
 
 
 def oracle(chosen: Selection, rows: pa.RecordBatch) -> dict[str, int]:
     """Sort each stratum; take the longest prefix that fits."""
-    ids = rows.column("id")
-    keys = chosen.sampler.keys(rows.column("score").to_numpy(), draws(7, "sample", ids))
-    ties = draws(7, "tie", ids)
-    available: dict[str, int] = {}
-    strata: dict[str, list[tuple[float, int, str, int]]] = {}
-    for i, record in enumerate(rows.to_pylist()):
-        name = json.dumps([record["source"]])
-        cost = record["n_bytes" if chosen.budget_unit == "bytes" else "n_tokens"]
-        available[name] = available.get(name, 0) + cost
-        place = (float(keys[i]), int(ties[i]), record["id"], cost)
-        strata.setdefault(name, []).append(place)
+    strata = entries(chosen, rows)
+    available = {
+        name: sum({document: cost for _, _, document, cost in places}.values())
+        for name, places in strata.items()
+    }
+    capacity = {name: sum(cost for *_, cost in places) for name, places in strata.items()}
     assert chosen.budget is not None
     limit = chosen.max_repeats or 1
-    wanted = quotas(available, chosen.budget, chosen.quotas, chosen.shortfall, limit)
-    kept = dict.fromkeys(ids.to_pylist(), 0)
+    supply = Supply(available, capacity)
+    wanted = quotas(supply, chosen.budget, chosen.quotas, chosen.shortfall, limit)
+    kept = dict.fromkeys(rows.column("id").to_pylist(), 0)
     for name, places in strata.items():
         left = wanted[name]
-        for _, _, document, cost in sorted(places, reverse=True) * limit:
+        for _, _, document, cost in places * limit:
             if cost > left:
                 break
             left -= cost
@@ -93,8 +154,27 @@ def oracle(chosen: Selection, rows: pa.RecordBatch) -> dict[str, int]:
     return kept
 
 
-@pytest.mark.parametrize("sampler", [Uniform(), TopK(), Gumbel(temperature=0.5)])
-@settings(max_examples=60, deadline=None)
+ALL: list[Samplers] = [
+    Uniform(),
+    TopK(),
+    BottomK(),
+    Threshold(minimum=0.5),
+    Level(level=0.5),
+    Gumbel(temperature=0.5),
+    Gumbel(temperature=2.0, normalise=True),
+    HighPerplexity(threshold=0.25),
+    Weights(),
+    Weights(power=-1.0, max_copies=3),
+    PerplexityBand(band="low", rate=0.4),
+    PerplexityBand(band="medium", rate=0.5),
+    PerplexityBand(band="high", rate=0.3),
+    PerplexityBand(between=(0.1, 0.6)),
+    UpsamplingCurve(drop=0.3, power=2.0, growth=1.0, max_copies=4),
+]
+
+
+@pytest.mark.parametrize("sampler", ALL, ids=repr)
+@settings(max_examples=25, deadline=None)
 @given(
     rows=ROWS,
     budget=st.integers(1, 2000),
@@ -104,7 +184,7 @@ def oracle(chosen: Selection, rows: pa.RecordBatch) -> dict[str, int]:
     unit=st.sampled_from(["tokens", "bytes"]),
 )
 def test_plan_is_the_oracles_for_any_cut(
-    sampler: Sampler,
+    sampler: Samplers,
     rows: list[tuple[int, float, str]],
     budget: int,
     cuts: int,
@@ -122,6 +202,9 @@ def test_plan_is_the_oracles_for_any_cut(
     pieces = [shuffled.slice(i, cuts) for i in range(0, len(rows), cuts)]
     plan, kept = choose(chosen, pieces)
     assert kept == oracle(chosen, whole)
+    strict = selection(sampler, budget, **more, where="source <> 'a'")
+    _, kept = choose(strict, pieces)
+    assert kept == oracle(strict, batch_of(whole, "source <> 'a'"))
     assert all(cut.achieved <= (cut.wanted or 0) for cut in plan.strata)
     assert sum(cut.achieved for cut in plan.strata) <= budget
     assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
@@ -158,16 +241,16 @@ def test_rules_are_counted_one_by_one_and_null_is_not_kept() -> None:
         {"id": "e", "n_bytes": 1, "n_tokens": 8, "score": 9.0, "source": "y"},
     ]
     chosen = selection(TopK(), 100, where="source = 'x' and n_bytes < 2")
-    prepared, funnel = chosen.prepare(pa.RecordBatch.from_pylist(records, SCHEMA))
-    assert prepared.column("id").to_pylist() == ["a"]
-    assert prepared.column("row").to_pylist() == [0]
-    assert funnel == [
-        ("source = 'x'", 3, 11),
-        ("n_bytes < 2", 3, 11),
-        ("n_tokens is not null", 2, 11),
-        ("score (score) is not null", 1, 5),
-    ]
-    assert [rule for rule, *_ in funnel] == chosen.rules()
+    prepared, tally = chosen.prepare(pa.RecordBatch.from_pylist(records, SCHEMA))
+    assert prepared.ids.to_pylist() == ["a"]
+    assert prepared.rows.tolist() == [0]
+    assert tally.rules == (
+        ("source = 'x'", 3, 11, 2),
+        ("n_bytes < 2", 3, 11, 0),
+        ("n_tokens is not null", 2, 11, 1),
+        ("score (score) is not null", 1, 5, 1),
+    )
+    assert [rule for rule, *_ in tally.rules] == chosen.rules()
     assert set(chosen.columns) == {"id", "n_bytes", "n_tokens", "score", "source"}
 
 
@@ -190,12 +273,12 @@ def test_a_shortfall_can_be_an_error() -> None:
 
 
 def test_redistribution_goes_on_until_none_is_short() -> None:
-    assert quotas({"a": 10, "b": 100, "c": 1000}, 600, "equal", "redistribute") == {
+    assert quotas(Supply({"a": 10, "b": 100, "c": 1000}), 600, "equal", "redistribute") == {
         "a": 10,
         "b": 100,
         "c": 490,
     }
-    assert quotas({"a": 10}, 50, "equal", "redistribute") == {"a": 10}
+    assert quotas(Supply({"a": 10}), 50, "equal", "redistribute") == {"a": 10}
 
 
 @given(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.select.quotas import apportion, quotas
+from pipeline.select.quotas import Supply, apportion, quotas
 from schemas.errors import WinnowError
 
 AVAILABLE = st.dictionaries(st.sampled_from("abcdefg"), st.integers(0, 60), max_size=6)
@@ -43,7 +43,7 @@ def test_ties_go_to_the_smaller_key_and_nothing_to_no_weight() -> None:
 def test_redistribution_fills_those_that_are_not_short(
     available: dict[str, int], budget: int, kind: str
 ) -> None:
-    wanted = quotas(available, budget, kind, "redistribute")
+    wanted = quotas(Supply(available), budget, kind, "redistribute")
     assert wanted.keys() == available.keys()
     assert all(0 <= wanted[key] <= available[key] for key in available)
     assert sum(wanted.values()) == min(budget, sum(available.values()))
@@ -67,10 +67,11 @@ def test_redistribution_fills_those_that_are_not_short(
 def test_repeats_are_limited(
     available: dict[str, int], budget: int, kind: str, repeats: int
 ) -> None:
-    wanted = quotas(available, budget, kind, "repeat", repeats)
+    wanted = quotas(Supply(available), budget, kind, "repeat", repeats)
     assert all(wanted[key] <= repeats * available[key] for key in available)
     assert sum(wanted.values()) == min(budget, repeats * sum(available.values()))
-    same = quotas({k: repeats * v for k, v in available.items()}, budget, kind, "redistribute")
+    more = Supply({key: repeats * value for key, value in available.items()})
+    same = quotas(more, budget, kind, "redistribute")
     assert wanted == same
 
 
@@ -84,9 +85,9 @@ def test_fail_fails_where_any_is_short_and_else_changes_nothing(
     short = sorted(key for key in held if plain[key] > held[key])
     if short:
         with pytest.raises(WinnowError, match=f"{short[0]} wants {plain[short[0]]}"):
-            quotas(available, budget, kind, "fail")
+            quotas(Supply(available), budget, kind, "fail")
     else:
-        wanted = quotas(available, budget, kind, "fail")
+        wanted = quotas(Supply(available), budget, kind, "fail")
         assert wanted == {key: plain.get(key, 0) for key in available}
 
 
@@ -95,6 +96,6 @@ def test_the_order_of_the_strata_does_not_matter(
     available: dict[str, int], budget: int, kind: str
 ) -> None:
     turned = dict(reversed(available.items()))
-    assert quotas(available, budget, kind, "redistribute") == quotas(
-        turned, budget, kind, "redistribute"
+    assert quotas(Supply(available), budget, kind, "redistribute") == quotas(
+        Supply(turned), budget, kind, "redistribute"
     )

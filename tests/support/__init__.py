@@ -65,11 +65,11 @@ def stage_figures(figures: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file that a workspace holds but what a run leaves of itself."""
+    """Every file that a workspace holds but what runs leave of themselves."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and "_tmp" not in path.parts and path.name != "plan.json"
+        if path.is_file() and not {"_tmp", "runs", "plan.json"} & {*path.parts}
     }
 
 

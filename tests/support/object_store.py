@@ -10,7 +10,8 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
@@ -22,7 +23,7 @@ def s3_server(bucket: str) -> Iterator[Mapping[str, str]]:
 
     Stores are opened once in a process: each server needs a bucket of another name.
     """
-    port = _free_port()
+    port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
     script = "import sys; from moto.server import main; main(sys.argv[1:])"
     command = [sys.executable, "-c", script, "-H", "127.0.0.1", "-p", str(port)]

@@ -41,7 +41,7 @@ class Brittle(MapStage):
 
     def _measure(self, text: str) -> int:
         if text == "raise":
-            raise ArithmeticError("no length for this")
+            raise ArithmeticError(f"no length for {text}")
         if text == "segfault":
             ctypes.string_at(0)
         if text == "exit":
