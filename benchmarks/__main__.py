@@ -5,9 +5,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.accelerator import accelerator
 from benchmarks.machine import describe
 from benchmarks.parts import tiny_parts
 from benchmarks.peers import peers
+from benchmarks.perplexity import perplexity
 from benchmarks.selection import selection
 from benchmarks.size import line_size, part_size, source_size
 from benchmarks.stages import throughput
@@ -21,6 +23,8 @@ BENCHMARKS: dict[str, Callable[[Path, float], None]] = {
     "throughput": throughput,
     "run": whole,
     "peers": peers,
+    "perplexity": perplexity,
+    "accelerator": accelerator,
     "selection": selection,
 }
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _LOGITS = {"cpu": 2**17, "cuda": 2**27}
 """So many logits are there at a time; on a processor they should stay in its cache."""
+_ROWS = 128
+"""Logits of so many tokens are there all the same, as each time the whole head is read."""
 _LAYERS = {"full_attention", "sliding_attention"}
 _STRETCHING = {"dynamic", "longrope"}
 """Positions that mean something else as soon as a longer document stands beside."""
@@ -57,7 +59,7 @@ class PackedModel:
             self._vocabulary = int(config.vocab_size)
             longest = getattr(config, "max_position_embeddings", None)
             self._longest = longest if isinstance(longest, int) else None
-            self._chunk = max(1, _LOGITS[self.device.type] // self._vocabulary)
+            self._chunk = max(_ROWS, _LOGITS[self.device.type] // self._vocabulary)
             self.bytes_per_token = 1
             self._check_facts()
             with torch.inference_mode():
