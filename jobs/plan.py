@@ -40,7 +40,7 @@ def planned_stages(
     """The stages to bring up to date, in order.
 
     `only` names some, with commas between, and takes with them the stages that they read. The map
-    half of a relational stage is one too, as STAGE.map, and so is a stage without its copies.
+    half of a relational stage is one too, as STAGE.map.
     """
     names = [stage.name for stage in bound.stages]
     planned = {stage.name: _planned(bound, stage) for stage in bound.stages}
@@ -49,9 +49,6 @@ def planned_stages(
         if half is not None:
             name = whole.name + MAP_HALF
             planned[name] = dataclasses.replace(whole, name=name, stage=half)
-        if whole.copy_of is not None:
-            name = whole.name + MAP_HALF
-            planned[name] = dataclasses.replace(whole, name=name)
     if until == INGEST and INGEST not in names:
         return []
     if until is not None:

@@ -116,8 +116,6 @@ def _with_copies(planned: PlannedStage, stage: StageHalf) -> list[StageHalf]:
     """A map stage over the rows that are no copies, and the relation that gives copies theirs."""
     assert isinstance(stage.stage, MapStage)
     assert planned.copy_of is not None
-    if planned.name.endswith(MAP_HALF):
-        return [replace(stage, copy_of=planned.copy_of)]
     copied = Copied(stage=stage.stage)
     first = replace(stage, name=planned.name + MAP_HALF, copy_of=planned.copy_of)
     second = replace(

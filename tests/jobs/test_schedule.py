@@ -21,14 +21,13 @@ def test_the_quick_start_in_tasks() -> None:
         ("measure-1", "sweep", FIRST, ("ingest",)),
         ("exact_dedup", "relational", ("exact_dedup",), ("measure-1",)),
         ("fuzzy_dedup", "relational", ("fuzzy_dedup",), ("measure-1", "exact_dedup")),
-        ("perplexity.map", "rater", ("perplexity.map",), ("measure-1", "exact_dedup")),
-        ("perplexity", "relational", ("perplexity",), ("exact_dedup", "perplexity.map")),
+        ("perplexity", "rater", ("perplexity",), ("measure-1", "exact_dedup")),
         ("quality", "rater", ("quality",), ("measure-1",)),
         (
             "mixture-main",
             "mixture",
             ("main",),
-            ("measure-1", "exact_dedup", "fuzzy_dedup", "perplexity.map", "perplexity", "quality"),
+            ("measure-1", "exact_dedup", "fuzzy_dedup", "perplexity", "quality"),
         ),
     ]
     steps = scheduled_steps([{"step": "tokens", "documents": 9}], tasks)
@@ -47,7 +46,6 @@ def test_what_is_asked_for_by_name_takes_what_it_reads() -> None:
     assert names(until="ingest") == []
     assert names(only="fuzzy_dedup.map, tokens") == ["tokens", "fuzzy_dedup.map"]
     assert names(only="perplexity") == ["language", "exact_dedup", "perplexity"]
-    assert names(only="perplexity.map") == ["language", "exact_dedup", "perplexity.map"]
     with pytest.raises(ConfigurationError, match=r"--only: no stage 'langauge'; did you mean"):
         names(only="tokens,langauge")
 
