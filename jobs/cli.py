@@ -74,6 +74,11 @@ def parser() -> argparse.ArgumentParser:
     )
     run_.add_argument("--dry-run", action="store_true", help="say what there is to do")
     run_.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="with --dry-run --json too, rate some documents to say how long rating takes",
+    )
+    run_.add_argument(
         "--no-ingest",
         action="store_true",
         help="work on the documents that are there; the sources are not looked at",
