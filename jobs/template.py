@@ -42,7 +42,7 @@ mixtures:
     where: "language = 'en' and gopher_quality and gopher_repetition"
     unique: cluster_id          # of documents that are nearly the same, the best one
     score: overall_score_expected     # higher is better
-    sampler: {method: top_k}    # or uniform, or {method: gumbel, temperature: 0.5}
+    sampler: {method: top_k}    # or uniform, {method: gumbel, temperature: 0.5}, ...
     strata: [source]            # the budget is divided among the values of these columns ...
     quotas: proportional        # ... in proportion to what passes `where`, or: equal
     tokens: 2_000_000           # the budget; leave it out to take everything that passes
