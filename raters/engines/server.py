@@ -181,11 +181,13 @@ def _read(form: type[Form], answer: bytes) -> Form:
 
 
 def _key(variable: str | None) -> str | None:
-    if variable is not None and not os.environ.get(variable):
-        raise EngineError(
-            f"the environment variable {variable}, which `api_key_env` names, is empty"
-        )
-    return os.environ[variable] if variable is not None else None
+    if variable is None:
+        return None
+    key = os.environ.get(variable, "").strip()
+    # A character that no header may have would end up, with the key, in an error's text.
+    if not key or not key.isascii() or not key.isprintable():
+        raise EngineError(f"the environment variable {variable} holds no key")
+    return key
 
 
 def _name(token: int) -> str:

@@ -24,6 +24,7 @@ from raters.engines.options import EngineOptions
 
 if TYPE_CHECKING:
     from vllm import AsyncLLMEngine, RequestOutput
+    from vllm.config import ModelConfig
 
 _SEQUENCES = 256
 """So many requests share a step."""
@@ -62,9 +63,14 @@ class VllmEngine(ConcurrentEngine):
 
     async def _prepare(self) -> None:
         """Start vLLM; anew where it died."""
-        if self._llm is None:
-            self._keeper = Keeper()
+        if self._llm is not None:
+            return
+        self._keeper = Keeper()
+        try:
             self._llm = _start(self._options)
+        except BaseException:
+            self._end()
+            raise
 
     def _end(self) -> None:
         llm, self._llm = self._llm, None
@@ -80,15 +86,11 @@ class VllmEngine(ConcurrentEngine):
         output = await self._generate(
             before, max_tokens=1, prompt_logprobs=0, logprobs=0, allowed_token_ids=[last]
         )
-        found = output.prompt_logprobs
-        if found is None or len(found) != len(before):
-            raise RefusalError("vLLM gave not every token its probability")
-        values = [
-            known[token].logprob if known else math.nan
-            for known, token in zip(found, before, strict=True)
-        ]
-        (written,) = _written(output).logprobs
-        return Scored(nll=-math.fsum([*values, written[last]][-request.scored :]))
+        found = [*(output.prompt_logprobs or ()), *(output.outputs[0].logprobs or ())]
+        if len(found) != len(request.tokens) or not all(found[1:]):
+            raise RefusalError("vLLM does not give each token its probability")
+        told = zip(found[-request.scored :], request.tokens[-request.scored :], strict=True)
+        return Scored(nll=-math.fsum(known[token].logprob for known, token in told if known))
 
     async def _write(self, draft: Draft) -> Written:
         allowed = list(draft.allowed)
@@ -104,16 +106,14 @@ class VllmEngine(ConcurrentEngine):
         self, tokens: list[int], max_tokens: int, **asked: int | list[int]
     ) -> "RequestOutput":
         from vllm import SamplingParams
+        from vllm.exceptions import VLLMClientError, VLLMServerError
         from vllm.inputs import tokens_input
         from vllm.sampling_params import RequestOutputKind
-        from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+        from vllm.v1.engine.exceptions import EngineGenerateError
 
-        llm = self._llm
-        if llm is None:
+        if self._llm is None:
             raise EngineError(self._died())
-        wanted, most = len(tokens) + max_tokens, llm.model_config.max_model_len
-        if wanted > most:
-            raise RefusalError(f"{wanted} tokens are more than the {most} that the model reads")
+        _check(tokens, max_tokens, self._llm.model_config)
         last: RequestOutput | None = None
         try:
             params = SamplingParams(
@@ -125,14 +125,14 @@ class VllmEngine(ConcurrentEngine):
                 **asked,
             )
             prompt = tokens_input(tokens)
-            async for output in llm.generate(prompt, params, str(next(self._ids))):
+            async for output in self._llm.generate(prompt, params, str(next(self._ids))):
                 last = output
-        except EngineDeadError:
+        except (EngineGenerateError, VLLMClientError, ValueError) as error:
+            raise RefusalError(f"vLLM refuses it: {type(error).__name__}") from None
+        except VLLMServerError:
             self._end()
             raise EngineError(self._died()) from None
-        except (EngineGenerateError, ValueError) as error:
-            raise RefusalError(f"vLLM refuses it: {type(error).__name__}") from None
-        if last is None or not last.finished:
+        if last is None or not last.finished or len(last.outputs) != 1:
             raise RefusalError("vLLM gave no answer")
         return last
 
@@ -141,6 +141,15 @@ class VllmEngine(ConcurrentEngine):
             f"vLLM's process for {self._options.directory} ended; what it wrote above says why. "
             "Where memory was short, lower max_num_batched_tokens or gpu_memory_utilization"
         )
+
+
+def _check(tokens: list[int], max_tokens: int, model: "ModelConfig") -> None:
+    """RefusalError where vLLM would refuse, or, of an unknown token, die."""
+    wanted, most = len(tokens) + max_tokens, model.max_model_len
+    if wanted > most:
+        raise RefusalError(f"{wanted} tokens are more than the {most} that the model reads")
+    if min(tokens) < 0 or max(tokens) >= model.get_vocab_size():
+        raise RefusalError("it has a token that is not one of the model's")
 
 
 def _written(output: "RequestOutput") -> Written:

@@ -89,9 +89,8 @@ def test_one_job_with_the_wheel(
         "relate exact_dedup: write",
         "relate fuzzy_dedup",
         "relate fuzzy_dedup: write",
-        "select main",
-        "mixture main: unique",
-        "mixture main: sums",
+        "select main: count",
+        "select main: plan",
         "mixture main: cuts",
         "mixture main: write",
     }

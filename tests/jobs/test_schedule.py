@@ -21,7 +21,7 @@ def test_the_quick_start_in_tasks() -> None:
         ("measure-1", "sweep", FIRST, ("ingest",)),
         ("exact_dedup", "relational", ("exact_dedup",), ("measure-1",)),
         ("fuzzy_dedup", "relational", ("fuzzy_dedup",), ("measure-1", "exact_dedup")),
-        ("perplexity", "rater", ("perplexity",), ("measure-1",)),
+        ("perplexity", "rater", ("perplexity",), ("measure-1", "exact_dedup")),
         ("quality", "rater", ("quality",), ("measure-1",)),
         (
             "mixture-main",
@@ -45,7 +45,7 @@ def test_what_is_asked_for_by_name_takes_what_it_reads() -> None:
 
     assert names(until="ingest") == []
     assert names(only="fuzzy_dedup.map, tokens") == ["tokens", "fuzzy_dedup.map"]
-    assert names(only="perplexity") == ["language", "perplexity"]
+    assert names(only="perplexity") == ["language", "exact_dedup", "perplexity"]
     with pytest.raises(ConfigurationError, match=r"--only: no stage 'langauge'; did you mean"):
         names(only="tokens,langauge")
 

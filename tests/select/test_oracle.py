@@ -3,14 +3,13 @@
 import math
 from collections.abc import Sequence
 
+import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.select.expressions import compile_expression
-
-duckdb = pytest.importorskip("duckdb")
 
 SCHEMA = pa.schema(
     [

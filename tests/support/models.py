@@ -43,6 +43,17 @@ def write_model(
     return folder
 
 
+def larger_config() -> "PreTrainedConfig":
+    """For `write_model`: a model that vLLM can run on a processor, with a long window."""
+    from transformers import Qwen2Config
+
+    return Qwen2Config(
+        vocab_size=8192, hidden_size=64, intermediate_size=128, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=16384,
+        tie_word_embeddings=True, initializer_range=0.3, bos_token_id=FIRST,
+    )  # fmt: skip
+
+
 CHAT_MARKERS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<tool_call>")
 """The added tokens of a chat model; the last one is not special."""
 
