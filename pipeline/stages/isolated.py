@@ -25,8 +25,8 @@ _PIECES = 16
 
 A hang costs a time limit a cut, a crash another load of the model: of 2000 rows four.
 """
-_IDLE_SECONDS = 60.0
-"""A child that nothing is asked of for so long ends, and its memory is free."""
+IDLE = "WINNOW_IDLE_SECONDS"
+"""The variable that says after how long a child of which nothing is asked ends: 60 s without."""
 _DIE_WITH_PARENT = 1
 _HEAD = struct.Struct("<?Q")
 
@@ -222,7 +222,8 @@ def serve() -> None:
     stage: MapStage = pickle.loads(_read(requests)[1])  # noqa: S301
     if not _load(stage, replies):
         return
-    while select.select([requests], [], [], _IDLE_SECONDS)[0]:
+    idle = float(os.environ.get(IDLE, 60))
+    while select.select([requests], [], [], idle)[0]:
         try:
             (limit,) = struct.unpack("<d", _read(requests)[1])
             batch = pa.ipc.open_stream(_read(requests)[1]).read_next_batch()
