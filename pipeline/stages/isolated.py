@@ -90,11 +90,14 @@ class IsolatedStage:
                 found(culprit)
         return (pa.concat_batches(kept) if kept else None), culprits
 
-    def _send(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def _send(self, batch: pa.RecordBatch, again: bool = True) -> pa.RecordBatch:
         try:
             survived, reply = self._exchange(batch)
         except (OSError, EOFError):
             code = self.stop()
+            if code == 0 and again:
+                # It had just ended by itself, as nothing had been asked of it.
+                return self._send(batch, again=False)
             raise CulpritError("crashed", f"its process ended with code {code}") from None
         except BaseException:
             self.stop()

@@ -189,7 +189,7 @@ def with_copies(folder: Path, copies: dict[int, int], where: str, **earlier: str
 def test_a_child_ends_when_nothing_is_asked_of_it_and_is_replaced() -> None:
     batch = pa.record_batch([pa.array(["a"], pa.string())], ["text"])
     told: list[CulpritError] = []
-    with IsolatedStage(Sliced(), {IDLE: "0.01"}) as isolated:
+    with IsolatedStage(Sliced(), {IDLE: "0.5"}) as isolated:
         for _ in range(2):
             result, lost = isolated.apply(batch, told.append)
             assert result is not None
