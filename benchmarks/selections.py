@@ -22,6 +22,21 @@ from pipeline.spark.session import open_session
 from pipeline.spark.tasks import Silent
 
 WHERE = "score > 1.5 and n_tokens >= 50"
+SQL = """
+    with eligible as (
+        select source, domain, n_tokens, score / $temperature
+            - ln(-ln(((hash(id) >> 12)::double + 0.5) / 4503599627370496.0)) as key
+        from read_parquet($files) where score > 1.5 and n_tokens >= 50
+    ), strata as (
+        select source, domain, sum(n_tokens) as held from eligible group by all
+    ), quotas as (
+        select source, domain, $tokens * held / sum(held) over () as quota from strata
+    ), running as (
+        select *, sum(n_tokens) over (partition by source, domain order by key desc
+            rows unbounded preceding) as taken from eligible
+    )
+    select count(*) from running join quotas using (source, domain) where taken <= quota
+"""
 Select = Callable[[float], int]
 """The documents that are selected at a temperature."""
 
@@ -57,30 +72,11 @@ def duckdb(folder: Path, tokens: int) -> Select:
     connection.execute("set threads = 2")
     connection.execute(f"set temp_directory = '{folder}/duckdb'")
 
+    files = f"{folder}/documents/*.parquet"
+
     def select(temperature: float) -> int:
-        found = connection.execute(
-            """
-            with eligible as (
-                select source, domain, n_tokens, score / $temperature
-                    - ln(-ln(((hash(id) >> 12)::double + 0.5) / 4503599627370496.0)) as key
-                from read_parquet($files)
-                where score > 1.5 and n_tokens >= 50
-            ), strata as (
-                select source, domain, sum(n_tokens) as held from eligible group by all
-            ), quotas as (
-                select source, domain, $tokens * held / sum(held) over () as quota from strata
-            ), running as (
-                select *, sum(n_tokens) over (partition by source, domain order by key desc
-                    rows unbounded preceding) as taken from eligible
-            )
-            select count(*) from running join quotas using (source, domain) where taken <= quota
-            """,
-            {
-                "temperature": temperature,
-                "files": f"{folder}/documents/*.parquet",
-                "tokens": tokens,
-            },
-        ).fetchone()
+        given = {"files": files, "temperature": temperature, "tokens": tokens}
+        found = connection.execute(SQL, given).fetchone()
         return int(found[0])
 
     return select

@@ -42,13 +42,13 @@ mixtures:
     where: "language = 'en' and gopher_quality and gopher_repetition"
     unique: cluster_id          # of documents that are nearly the same, the best one
     score: overall_score_expected     # higher is better
-    sampler: {method: top_k}    # or uniform, or {method: gumbel, temperature: 0.5}
+    sampler: {method: top_k}    # or uniform, {method: gumbel, temperature: 0.5}, ...
     strata: [source]            # the budget is divided among the values of these columns ...
     quotas: proportional        # ... in proportion to what passes `where`, or: equal
     tokens: 2_000_000           # the budget; leave it out to take everything that passes
     tokenizer: shipped          # whose tokens these are; the same as in the stage `tokens`
     shortfall: redistribute     # or fail; repeat, with max_repeats
-    write: {format: parquet}
+    write: {format: parquet}    # or jsonl, mds, megatron, tokens, huggingface
 
 max_rejects: 0.05               # of each source's records, how many may be rejects (broken, empty)
 max_document_bytes: 20_000_000  # a larger document is a reject

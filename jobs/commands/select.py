@@ -8,13 +8,15 @@ from collections.abc import Iterator, Sequence
 from jobs.binding import BoundMixture
 from jobs.configuration import BoundConfiguration, load_configuration
 from jobs.console import Console
+from jobs.previews import show_preview, told_preview
 from jobs.record import recorded, told_mixtures
 from jobs.settings import nearest
 from pipeline.export.lists import Manifest
 from pipeline.io.store import open_store
 from pipeline.io.workspace import Workspace
 from pipeline.spark.lazy import LazySession
-from pipeline.spark.mixture import MixtureFigures, make_mixture, plan_mixture
+from pipeline.spark.mixture import MixtureFigures, make_mixture
+from pipeline.spark.preview import preview_mixture
 from schemas.errors import ConfigurationError, WinnowError
 
 
@@ -34,12 +36,15 @@ def select(arguments: argparse.Namespace) -> int:
     with recording, LazySession("winnow select", arguments.master, workspace.store) as session:
         for plan in chosen:
             if arguments.dry_run:
-                manifests.append(plan_mixture(workspace, plan, session.get, console))
-            else:
-                made.append(make_mixture(workspace, plan, session.get, console))
-                manifests.append(dict(made[-1].manifest))
+                preview = preview_mixture(workspace, plan, session.get, console)
+                manifests.append(told_preview(preview))
+                if not arguments.json:
+                    show_preview(console, preview)
+                continue
+            made.append(make_mixture(workspace, plan, session.get, console))
+            manifests.append(dict(made[-1].manifest))
             if not arguments.json:
-                console.mixture(plan.name, manifests[-1], made[-1].made if made else None)
+                console.mixture(plan.name, manifests[-1], made[-1].made)
     if arguments.json:
         print(json.dumps(manifests))
     return 0

@@ -1,20 +1,21 @@
 """The passes over all rows that make a plan, whoever runs them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.select.bins import Plan
+from pipeline.select.bins import Focus, Plan
 from pipeline.select.bits import ordered
 from pipeline.select.clusters import words_of, worse
 from pipeline.select.eligible import Eligible, Integers, Tally
 from pipeline.select.fits import Looking, Observation
 from pipeline.select.fitted_calls import FittedCall
 from pipeline.select.fitted_samplers import FittingSampler
+from pipeline.select.margins import Margins
 from pipeline.select.plan import SAMPLER, Selection
 from pipeline.select.summaries import Summary
 
@@ -27,7 +28,7 @@ class Sums(Protocol):
         ...
 
 
-S = TypeVar("S", Tally, Observation, Summary)
+S = TypeVar("S", Observation, Summary, Margins)
 Look = Callable[[pa.RecordBatch, Integers], S]
 """Sums of a batch; the numbers are those of rows that `unique` drops."""
 
@@ -58,26 +59,27 @@ class Outcome:
 def make_plan(selection: Selection, passes: Passes) -> Outcome:
     """Fit what is to be fitted, drop copies, and look until every cut is exact."""
     selection = _fit_calls(selection, passes)
-    tally = passes.over("count", lambda batch, _: selection.prepare(batch)[1], Tally())
-    funnel = [(rule, documents, tokens) for rule, documents, tokens, _ in tally.rules]
     if selection.unique is not None:
         passes.drop_copies(selection)
     selection = _fit_sampler(selection, passes)
-    corpus = tally.corpus if selection.proportional_to == "corpus" else None
     focus = selection.start()
-    while True:
-        summary = passes.over("plan", _summarise(selection, focus), Summary())
-        if not focus.strata:
-            funnel += _last_rules(selection, summary)
-        step = selection.refine(summary, focus, corpus)
-        if isinstance(step, Plan):
-            return Outcome(selection, step, tuple(funnel), tally)
+    first = passes.over("plan", _summarise(selection, focus), Summary())
+    tally = first.tally
+    corpus = tally.corpus if selection.proportional_to == "corpus" else None
+    step = selection.refine(first, focus, corpus)
+    while not isinstance(step, Plan):
         focus = step
+        summary = passes.over("plan", _summarise(selection, focus), Summary())
+        step = selection.refine(summary, focus)
+    funnel = [(rule, documents, tokens) for rule, documents, tokens, _ in tally.rules]
+    return Outcome(selection, step, (*funnel, *_last_rules(selection, first)), tally)
 
 
-def _summarise(selection: Selection, focus: Any) -> Look[Summary]:
+def _summarise(selection: Selection, focus: Focus) -> Look[Summary]:
     def look(batch: pa.RecordBatch, dropped: Integers) -> Summary:
-        return selection.summarise(selection.prepare(batch)[0].without(dropped), focus)
+        rows, tally = selection.prepare(batch)
+        summary = selection.summarise(rows.without(dropped), focus)
+        return summary if focus.strata else replace(summary, tally=tally)
 
     return look
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.select.bits import DIGIT, LEVELS, Words, digit
+from pipeline.select.eligible import Tally
 from pipeline.select.strata import Codes
 
 Bins = npt.NDArray[np.uint64]
@@ -27,6 +28,8 @@ class Summary:
     """Documents that the sampler is given, and their tokens."""
     admitted: tuple[int, int] = (0, 0)
     """Those of them that it ever takes."""
+    tally: Tally = field(default_factory=Tally)
+    """What each rule left, in the first summary."""
 
     def __add__(self, other: "Summary") -> "Summary":
         bins, totals = dict(self.bins), dict(self.totals)
@@ -37,7 +40,7 @@ class Summary:
             totals[stratum] = (had[0] + documents, had[1] + cost)
         eligible = (self.eligible[0] + other.eligible[0], self.eligible[1] + other.eligible[1])
         admitted = (self.admitted[0] + other.admitted[0], self.admitted[1] + other.admitted[1])
-        return Summary(bins, totals, eligible, admitted)
+        return Summary(bins, totals, eligible, admitted, self.tally + other.tally)
 
     def to_json(self) -> dict[str, object]:
         """Plain lists."""
@@ -46,6 +49,7 @@ class Summary:
             "totals": dict(self.totals),
             "eligible": self.eligible,
             "admitted": self.admitted,
+            "tally": self.tally.to_json(),
         }
 
     @classmethod
@@ -53,7 +57,8 @@ class Summary:
         """What `to_json` gave."""
         bins = {s: np.array(rows, np.uint64).reshape(-1, 5) for s, rows in told["bins"].items()}
         totals = {s: (n, cost) for s, (n, cost) in told["totals"].items()}
-        return cls(bins, totals, (*told["eligible"],), (*told["admitted"],))
+        tally = Tally.from_json(told["tally"])
+        return cls(bins, totals, (*told["eligible"],), (*told["admitted"],), tally)
 
 
 def _merged(rows: Bins) -> Bins:

@@ -7,8 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pipeline.export.lists import Manifest
-from pipeline.export.manifest import build_manifest, load_manifest, write_manifest
+from pipeline.export.manifest import (
+    build_manifest,
+    index_files,
+    load_manifest,
+    write_manifest,
+)
 from pipeline.export.mixture_plan import MixturePlan
 from pipeline.io.digests import canonical_json, combined, text_key
 from pipeline.io.faults import fault
@@ -49,25 +53,15 @@ def make_mixture(
             return MixtureFigures(plan.name, False, load_manifest(store, f"mixtures/{plan.name}"))
     with _selecting(workspace, plan, session, progress) as selecting:
         outcome = selecting.plan()
-        shards = selecting.write(outcome)
-    built = build_manifest(workspace, plan, outcome.plan, _funnel(plan, outcome), shards)
-    content = write_manifest(store, f"mixtures/{plan.name}", built)
+        written = selecting.write(outcome)
+    sets, tally = written.data_sets, written.tally
+    built = build_manifest(workspace, plan, outcome.plan, funnel_of(plan, outcome), sets, tally)
+    files = index_files(plan.format, sets)
+    content = write_manifest(store, f"mixtures/{plan.name}", built, files)
     fault("write.record.before")
     store.replace(record, canonical_json({"manifest": text_key(content)}).encode())
     fault("write.record.after")
     return MixtureFigures(plan.name, True, built, time.monotonic() - began)
-
-
-def plan_mixture(
-    workspace: Workspace,
-    plan: MixturePlan,
-    session: Callable[[], "SparkSession"],
-    progress: Progress,
-) -> Manifest:
-    """The manifest that the mixture would have, without shards; nothing is written."""
-    with _selecting(workspace, plan, session, progress) as selecting:
-        outcome = selecting.plan()
-        return build_manifest(workspace, plan, outcome.plan, _funnel(plan, outcome), [])
 
 
 @contextlib.contextmanager
@@ -84,7 +78,7 @@ def _selecting(
         yield selecting
 
 
-def _funnel(plan: MixturePlan, outcome: Outcome) -> list[tuple[str, int, int | None]]:
+def funnel_of(plan: MixturePlan, outcome: Outcome) -> list[tuple[str, int, int | None]]:
     """Documents and tokens that each rule left; no tokens where none were counted."""
     counted = plan.tokens_column is not None
     return [(rule, n, tokens if counted else None) for rule, n, tokens in outcome.funnel]

@@ -8,18 +8,18 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.export.mixture_plan import MixturePlan
-from pipeline.export.shards import Shard
-from pipeline.io.beside import InForce, Place
+from pipeline.io.beside import Address, BesideReader, InForce, Place
 from pipeline.io.digests import canonical_json
 from pipeline.io.workspace import Workspace
 from pipeline.select.eligible import Integers
+from pipeline.select.margins import Margins, find_margins
 from pipeline.select.passes import Look, Outcome, S, make_plan
 from pipeline.select.plan import Selection
 from pipeline.spark.cluster_copies import cluster_copies
 from pipeline.spark.frames import Batches, by_place, gathered, read_frame, told
 from pipeline.spark.slim import KEPT_ROWS, SelectionSource, kept_rows
 from pipeline.spark.tasks import Progress, run_tasks
-from pipeline.spark.writing import Writing
+from pipeline.spark.writing import Writing, Written
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -86,11 +86,29 @@ class Selecting:
         source = self._source.of(selection)
         self._copies = cluster_copies(self._spark, source, self._places).persist()
 
-    def write(self, outcome: Outcome) -> list[Shard]:
+    def margins(self, outcome: Outcome) -> Margins:
+        """The documents nearest to every cut."""
+        selection, plan = outcome.selection, outcome.plan
+        return self.over(
+            "margins", lambda batch, gone: find_margins(selection, plan, batch, gone), Margins()
+        )
+
+    def text(self, part: int, row: int) -> str:
+        """The text of one document."""
+        place = self._places[part]
+        with BesideReader(self._source.workspace, place.part, {}) as reader:
+            for group in range(reader.groups):
+                if row < reader.rows(group):
+                    found = reader.read(group, {"text": Address(None, "text")}).column(0)
+                    return str(found[row].as_py())
+                row -= reader.rows(group)
+        raise IndexError(row)
+
+    def write(self, outcome: Outcome) -> Written:
         """The shards of what the plan keeps."""
         source = self._source.of(outcome.selection)
         rows = self._kept(source, outcome)
-        return Writing(self._spark, source, self._places, rows).write()
+        return Writing(self._spark, source, self._places, rows).write(outcome.plan)
 
     def _kept(self, source: SelectionSource, outcome: Outcome) -> "DataFrame":
         from pyspark.sql.pandas.types import from_arrow_schema
@@ -99,7 +117,8 @@ class Selecting:
             for start, batch, gone in _batches(source, place, dropped):
                 rows = outcome.selection.prepare(batch)[0].without(gone)
                 copies = outcome.selection.keep(rows, outcome.plan)
-                yield kept_rows(rows, copies, place.number, start)
+                held = source.held_out(batch)
+                yield kept_rows(rows, copies, held, place.number, start)
 
         def keep_gathered(batches: Batches) -> Batches:
             for place, dropped in by_place(batches):
@@ -127,7 +146,8 @@ def _batches(
     """Batches of a part, and of each the rows that are dropped."""
     for start, batch in source.read_columns(place):
         low, high = np.searchsorted(dropped, [start, start + len(batch)])
-        yield start, batch, dropped[low:high] - start
+        here = {"part": str(place.number), "start": str(start)}
+        yield start, batch.replace_schema_metadata(here), dropped[low:high] - start
 
 
 def _rows(table: pa.Table) -> Integers:

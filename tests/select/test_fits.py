@@ -19,6 +19,7 @@ from pipeline.select.clusters import words_of
 from pipeline.select.draws import draws
 from pipeline.select.fits import Looking, Observation
 from pipeline.select.fitted_samplers import Gumbel, PerplexityBand, UpsamplingCurve
+from pipeline.select.margins import Margins, find_margins
 from pipeline.select.passes import InProcess, Outcome, make_plan
 from pipeline.select.plan import Selection
 from pipeline.select.pools import RESOLUTION, Pool, quantile, ranks
@@ -370,6 +371,31 @@ def test_what_is_filled_keeps_its_bounds_and_else_its_shares(
     # Between its bounds a stratum has its share of what is divided: the same rate everywhere.
     rates = [found[k] / shares[k] for k in bounds if low[k] < found[k] < limits[k]]
     assert all(abs(one - other) <= 1.01 for one in rates for other in rates)
+
+
+def test_margins_are_the_documents_next_to_the_cut() -> None:
+    batch = rows(60)
+    outcome, kept = select(batch, budget=150)
+    pieces = [
+        batch.slice(i, 7).replace_schema_metadata({"part": "3", "start": str(i)})
+        for i in range(0, 60, 7)
+    ]
+    found = Margins()
+    for piece in pieces:
+        none = np.zeros(0, np.int64)
+        seen = find_margins(outcome.selection, outcome.plan, piece, none)
+        found = found + Margins.from_json(json.loads(json.dumps(seen.to_json())))
+    for stratum in ("a", "b"):
+        mine = batch.to_pandas().query(f"s == '{stratum}'").sort_values("x")
+        inside = [kept[name] > 0 for name in mine["id"]]
+        at = inside.index(True)
+        names = mine["id"].tolist()
+        key = f'["{stratum}"]'
+        assert [near[2] for near in found.taken[key]] == names[at : at + 2]
+        assert [near[2] for near in found.left[key]] == names[at - 2 : at][::-1]
+        assert all(
+            near[3] == 3 and batch["id"][near[4]].as_py() == near[2] for near in found.taken[key]
+        )
 
 
 def test_a_selection_that_is_fitted_has_nothing_to_fit() -> None:
