@@ -52,7 +52,9 @@ def planned_stages(
         half = whole.stage.map_half() if isinstance(whole.stage, RelationalStage) else None
         if half is not None:
             name = whole.name + MAP_HALF
-            planned[name] = dataclasses.replace(whole, name=name, stage=half)
+            planned[name] = dataclasses.replace(
+                whole, name=name, stage=half, half_of=whole.stage.kind
+            )
     if until == INGEST and INGEST not in names:
         return []
     if until is not None:
