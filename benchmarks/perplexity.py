@@ -12,8 +12,8 @@ from typing import Any
 from benchmarks.corpus import mixed_texts, sample_texts
 from benchmarks.runs import ROOT
 from benchmarks.tables import show
-from pipeline.stages.tokens import SHIPPED as TOKENIZER
-from pipeline.stages.tokens import load_tokenizer
+from pipeline.io.tokenizer import SHIPPED as TOKENIZER
+from pipeline.io.tokenizer import load_tokenizer
 from raters.perplexity import encode, windows
 from raters.perplexity_model import SHIPPED, read_facts
 

@@ -4,7 +4,6 @@ Usage: PYTHON scorers.py packed|padded|vllm MODEL DTYPE WINDOWS.jsonl THREADS; p
 """
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -97,7 +96,9 @@ def main() -> None:
     before = time.perf_counter(), time.process_time()
     nlls = score(windows)
     wall, processor = time.perf_counter() - before[0], time.process_time() - before[1]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    # ru_maxrss would be that of the process that started this one, if that was larger.
+    status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1000
     print(json.dumps({"wall": wall, "processor": processor, "mb": peak, "nll": nlls}))
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pydantic import JsonValue
 
 from jobs.catalog import Column
+from jobs.formats import bind_format
 from jobs.mixture_files import read_quotas, with_files
 from jobs.parameters import (
     SHIPPED,
@@ -29,6 +30,7 @@ from schemas.config import Mixture, Source, StageEntry
 from schemas.errors import ConfigurationError, WinnowError
 
 if TYPE_CHECKING:
+    from pipeline.export.formats import Format
     from pipeline.select.expressions import Expression
     from pipeline.select.quotas import Quota
     from pipeline.select.samplers import Sampler
@@ -64,6 +66,8 @@ class BoundMixture:
     """The column that counts tokens; None where no stage does."""
     cost_column: str | None
     """The column that the budget counts; None without a budget and without tokens."""
+    format: "Format | None"
+    """None only where it could not be bound, and then loading has failed."""
     quotas: "str | tuple[Quota, ...]" = "proportional"
     """As the mixture has them, or the lines of its file."""
     budget: int | None = None
@@ -154,8 +158,9 @@ def bind_mixture(
     lines, budget = read_quotas(mixture, directory, problems)
     if budget is None and getattr(sampler, "max_copies", 1) > 1:
         problems.append((("sampler",), "copies are taken until a budget is met: give `tokens`"))
+    form = None if problems else bind_format(mixture, tokenizer, problems)
     return BoundMixture(
-        mixture, where, score, sampler, tokenizer, tokens, cost, lines, budget
+        mixture, where, score, sampler, tokenizer, tokens, cost, form, lines, budget
     ), problems
 
 
@@ -235,7 +240,7 @@ def _tokens_column(
 
 
 def _same_tokenizer(one: str, other: str) -> bool:
-    from pipeline.stages.tokens import tokenizer_file
+    from pipeline.io.tokenizer import tokenizer_file
 
     return os.path.realpath(tokenizer_file(one)) == os.path.realpath(tokenizer_file(other))
 

@@ -74,6 +74,11 @@ def parser() -> argparse.ArgumentParser:
     )
     run_.add_argument("--dry-run", action="store_true", help="say what there is to do")
     run_.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="with --dry-run --json too, rate some documents to say how long rating takes",
+    )
+    run_.add_argument(
         "--no-ingest",
         action="store_true",
         help="work on the documents that are there; the sources are not looked at",
@@ -110,6 +115,11 @@ def parser() -> argparse.ArgumentParser:
     verify = add("verify", "check everything that a manifest says")
     verify.add_argument("mixture", metavar="MIXTURE")
     verify.add_argument("--workspace", metavar="W", help="check the documents against it too")
+    diff = add("diff", "what entered and left from one mixture to another")
+    diff.add_argument("first", metavar="MIXTURE")
+    diff.add_argument("second", metavar="MIXTURE")
+    diff.add_argument("--workspace", metavar="W", help="has the columns; else where each lies")
+    diff.add_argument("--json", action="store_true", help="print JSON")
     check = add("rater-check", "rate some documents, and say whether the rater is fit")
     check.add_argument("config", metavar="CONFIG", help="the configuration file")
     check.add_argument("--set", action="append", default=[], metavar="a.b=c")

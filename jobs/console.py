@@ -5,7 +5,7 @@ import sys
 import time
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -106,6 +106,14 @@ class Console:
         head = ("step", "files", "parts", "documents", "bytes")
         rows = [[step.get(name) for name in head] for step in steps]
         self.table("to do", head, rows)
+        rated = [
+            _forecast(str(step["step"]), cast("Mapping[str, Any]", step["rating"]))
+            for step in steps
+            if "rating" in step
+        ]
+        if rated:
+            names = ("stage", "documents", "tokens", "hours", "GPU hours", "from a sample of")
+            self.table("to rate, by one worker like this machine", names, rated)
 
     def run_summary(
         self, workspace: str, figures: "RunFigures", examples: Sequence[str] = ()
@@ -204,6 +212,15 @@ class Console:
             f"{len(manifest['shards'])} shard{'s' * (len(manifest['shards']) != 1)}"
             + ("" if made else " (unchanged)")
         )
+
+
+def _forecast(stage: str, found: Mapping[str, Any]) -> tuple[object, ...]:
+    """A row of what there is to rate."""
+    documents = f"{'up to ' * found['bound']}{found['documents']:,}"
+    hours = None if found["seconds"] is None else f"{found['seconds'] / 3600:.4f}"
+    devices = None if found["gpu_hours"] is None else f"{found['gpu_hours']:.4f}"
+    sampled = found["note"] or found["sampled"] or None
+    return (stage, documents, found["tokens"], hours, devices, sampled)
 
 
 def _cell(value: object) -> str:

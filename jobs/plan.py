@@ -8,6 +8,7 @@ from typing import cast
 from jobs.binding import BoundMixture, BoundStage
 from jobs.configuration import BoundConfiguration
 from jobs.mixture_files import earlier_fit
+from pipeline.export.formats import Format
 from pipeline.export.mixture_plan import MixturePlan
 from pipeline.io.beside import Address
 from pipeline.io.generations import IngestOptions
@@ -22,6 +23,9 @@ from pipeline.stages.copied import COPY_OF
 from pipeline.stages.exact_dedup import ExactDedup
 from pipeline.stages.fingerprint import digest_of
 from schemas.errors import ConfigurationError
+
+GROUPS = ("cluster_id", "exact_cluster_id")
+"""Columns by which duplicates are kept in one split, the widest first."""
 
 INGEST = "ingest"
 """What comes before all stages, as `--until` knows it."""
@@ -48,7 +52,9 @@ def planned_stages(
         half = whole.stage.map_half() if isinstance(whole.stage, RelationalStage) else None
         if half is not None:
             name = whole.name + MAP_HALF
-            planned[name] = dataclasses.replace(whole, name=name, stage=half)
+            planned[name] = dataclasses.replace(
+                whole, name=name, stage=half, half_of=whole.stage.kind
+            )
     if until == INGEST and INGEST not in names:
         return []
     if until is not None:
@@ -150,11 +156,16 @@ def planned_mixture(bound: BoundConfiguration, mixture: BoundMixture) -> Mixture
         max_repeats=frame.max_repeats,
         tokens_column=mixture.tokens_column,
         budget_unit=frame.budget_unit,
+        eod=frame.ends,
         proportional_to=frame.proportional_to,
         fitted=earlier_fit(frame, open_store(bound.workspace), bound.directory),
     )
     documents = ("text", "url", "source", "source_id", *bound.config.mapped, "metadata")
-    written = (*documents, "n_bytes", *selection.columns)
+    groups = [name for name in (*GROUPS, frame.unique, "id") if name and name in bound.columns]
+    split_by = tuple(dict.fromkeys(groups))
+    written = (*documents, "n_bytes", *selection.columns, *(split_by if frame.validation else ()))
+    form = cast("Format", mixture.format)
+    ids = form.traced if frame.write.ids is None else frame.write.ids
     return MixturePlan(
         frame.name,
         _told(mixture),
@@ -165,6 +176,13 @@ def planned_mixture(bound: BoundConfiguration, mixture: BoundMixture) -> Mixture
         mixture.tokens_column,
         _tokenizer(mixture.tokenizer),
         tuple(stage.name for stage in bound.stages),
+        form,
+        ids,
+        frame.layout == "per_stratum",
+        frame.validation,
+        split_by,
+        frame.write.shard_tokens,
+        frame.write.blocks,
     )
 
 
@@ -181,7 +199,7 @@ def _tokenizer(path: str | None) -> dict[str, str] | None:
     """Name and digest of whose tokens are counted; no path of this machine."""
     if path is None:
         return None
-    from pipeline.stages.tokens import tokenizer_file
+    from pipeline.io.tokenizer import tokenizer_file
 
     file = tokenizer_file(path)
     name = "shipped" if path == "shipped" else Path(path).name

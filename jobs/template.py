@@ -48,7 +48,7 @@ mixtures:
     tokens: 2_000_000           # the budget; leave it out to take everything that passes
     tokenizer: shipped          # whose tokens these are; the same as in the stage `tokens`
     shortfall: redistribute     # or fail; repeat, with max_repeats
-    write: {format: parquet}
+    write: {format: parquet}    # or jsonl, mds, megatron, tokens, huggingface
 
 max_rejects: 0.05               # of each source's records, how many may be rejects (broken, empty)
 max_document_bytes: 20_000_000  # a larger document is a reject

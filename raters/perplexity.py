@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from pipeline.stages.tokens import load_tokenizer
+from pipeline.io.tokenizer import load_tokenizer
 from raters.base import Completion, Scored, Scoring
 from raters.engines.options import ModelStage
 from raters.perplexity_model import ModelFacts

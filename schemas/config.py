@@ -24,7 +24,10 @@ MAPPABLE = ("text", "url", "source_id")
 """Documents columns that a source may take from its records; Winnow gives the others itself."""
 
 WRITE_FORMATS = ("parquet", "jsonl", "mds", "megatron", "tokens", "huggingface")
-"""The formats of a mixture's shards; this version writes the first."""
+"""The formats of a mixture's shards."""
+
+TOKENIZED_FORMATS = ("megatron", "tokens")
+"""Those that hold ids of tokens in place of text."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
 ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
@@ -158,14 +161,10 @@ class SamplerEntry(Frame):
 
 
 def _write_format(value: str) -> str:
-    if value == "parquet":
-        return value
     if value in WRITE_FORMATS:
-        raise PydanticCustomError(
-            "reserved", "the format '{value}' is not available in this version", {"value": value}
-        )
+        return value
     raise PydanticCustomError(
-        "value", "no format '{value}'", {"value": value, "names": list(WRITE_FORMATS[:1])}
+        "value", "no format '{value}'", {"value": value, "names": list(WRITE_FORMATS)}
     )
 
 
@@ -181,6 +180,16 @@ class Write(Frame):
     """How the selected documents are written."""
 
     format: Annotated[str, AfterValidator(_write_format)] = "parquet"
+    style: Literal["olmo_core", "datatrove"] = "olmo_core"
+    """Whose flat files of token ids, for the format `tokens`."""
+    shard_tokens: Annotated[int, Field(gt=0)] | None = None
+    """About how many tokens a shard holds; by default it holds 256 MB of text."""
+    ids: bool | None = None
+    """Whether `<shard>.ids.parquet` lies beside each shard; parquet does without by default."""
+    eod_token: Text | None = None
+    """The token that ends a document; by default the one that the tokenizer names."""
+    blocks: Annotated[int, Field(ge=1, le=65_536)] = 192
+    """Into how many blocks a split is cut for readers; their ranks must divide it."""
 
 
 class Mixture(Frame):
@@ -206,7 +215,17 @@ class Mixture(Frame):
     tokenizer: Text | None = None
     shortfall: Literal["redistribute", "repeat", "fail"] = "redistribute"
     max_repeats: Annotated[int, Field(ge=1)] | None = None
+    eod: bool | None = None
+    """Whether a token that ends each document is counted, and written; by default where ids are."""
+    layout: Literal["mixed", "per_stratum"] = "mixed"
+    validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """The share of documents held out of training, duplicates together."""
     write: Write = Write()
+
+    @property
+    def ends(self) -> bool:
+        """Whether each document ends with a token that counts."""
+        return self.write.format in TOKENIZED_FORMATS if self.eod is None else self.eod
 
     @model_validator(mode="after")
     def _belongs_together(self) -> "Mixture":
@@ -216,6 +235,11 @@ class Mixture(Frame):
                 "a budget in tokens needs `tokenizer`, which says whose tokens are counted"
                 " (`shipped` = the one that comes with Winnow)",
                 {"key": "tokens"},
+            )
+        if self.ends and self.tokenizer is None:
+            named = "eod" if self.eod else "write"
+            raise PydanticCustomError(
+                "tokenizer", "ids of tokens need `tokenizer`, which says whose", {"key": named}
             )
         if (self.shortfall == "repeat") != (self.max_repeats is not None):
             raise PydanticCustomError(

@@ -45,15 +45,48 @@ _STRATUM = _object(
     }
 )
 
+PATH = "^(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*$"
+"""A path below the mixture's folder: no part of it begins with a dot."""
+
+_FILE = _object({"path": {"type": "string", "pattern": PATH}, "bytes": _COUNT, "sha256": _HEX})
+
 _SHARD = _object(
     {
-        "path": {"type": "string", "pattern": "^[A-Za-z0-9._-]+$"},
+        "path": {"type": "string", "pattern": PATH},
         "rows": _COUNT,
         "tokens": _COUNT,
         "bytes": _COUNT,
         "sha256": _HEX,
-    }
+        "stratum": {"type": "string"},
+        "beside": {"type": "array", "items": _FILE},
+    },
+    optional=("stratum", "beside"),
 )
+
+_FORMAT = _object(
+    {
+        "name": {"type": "string"},
+        "style": {"type": "string"},
+        "dtype": {"enum": ["uint16", "int32", "uint32"]},
+        "eod": {"type": ["integer", "null"]},
+        "vocabulary": _COUNT,
+    },
+    optional=("style", "dtype", "eod", "vocabulary"),
+)
+
+_SPLIT = _object(
+    {
+        "shards": _listed({"type": "string"}),
+        "documents": _COUNT,
+        "tokens": _COUNT,
+        "blocks": {"type": "integer", "minimum": 1},
+        "share": {"type": "number"},
+        "by": {"type": "array", "items": {"type": "string"}},
+    },
+    optional=("share", "by"),
+)
+
+_LICENSE = _object({"license": {"type": "string"}, "documents": _COUNT, "tokens": _COUNT})
 
 MANIFEST_SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -98,18 +131,21 @@ MANIFEST_SCHEMA: dict[str, Any] = {
                 "type": ["object", "null"],
                 "additionalProperties": {"type": "string"},
             },
-            "splits": {
-                "type": "object",
-                "additionalProperties": _object({"shards": _listed({"type": "string"})}),
-            },
+            "format": _FORMAT,
+            "columns": {"type": "object", "additionalProperties": {"type": "string"}},
+            "splits": {"type": "object", "additionalProperties": _SPLIT},
             "contamination": {"type": ["string", "object"]},
+            "licenses": {"type": ["array", "null"], "items": _LICENSE},
             "shards": _listed(_SHARD),
+            "files": _listed(_FILE),
             "totals": _object(
                 {
                     "documents": _COUNT,
                     "unique_documents": _COUNT,
                     "repeated_documents": _COUNT,
                     "tokens": _COUNT,
+                    "unique_tokens": _COUNT,
+                    "repeated_tokens": _COUNT,
                     "bytes": _COUNT,
                 }
             ),

@@ -13,12 +13,9 @@ RESERVED_KEYS: Mapping[tuple[str, ...], tuple[str, ...]] = MappingProxyType(
         ("mixtures",): (
             "allow_contaminated",
             "edits",
-            "eod",
-            "layout",
             "shuffle",
-            "splits",
         ),
-        ("mixtures", "write"): ("eod", "layout", "shuffle"),
+        ("mixtures", "write"): ("shuffle",),
     }
 )
 """Keys, by the place in the configuration where they will stand."""

@@ -15,9 +15,9 @@ from support import ROOT, write_jsonl
 from jobs.cli import parser
 from jobs.configuration import load_configuration
 from jobs.stages import STAGES, stage_class
+from pipeline.io.tokenizer import SHIPPED
 from pipeline.select.samplers import SAMPLERS
 from pipeline.stages.base import MapStage
-from pipeline.stages.tokens import SHIPPED
 from schemas.config import FRAMES
 
 README = (ROOT / "README.md").read_text()

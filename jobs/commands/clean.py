@@ -5,6 +5,7 @@ import os
 import time
 from collections import Counter
 
+from jobs.unfinished import open_work
 from pipeline.export.manifest import named_files
 from pipeline.io.local import LocalStore
 from pipeline.io.store import TEMPORARY, Entry, Store, open_store
@@ -21,9 +22,12 @@ def clean(arguments: argparse.Namespace) -> int:
     store = workspace.store
     named = _named(workspace)
     closed = {f"{record['generation']:06d}" for record in workspace.decided()}
-    garbage = [e for e in store.list() if _cleanable(e.path, closed) and e.path not in named]
+    found = list(store.list())
+    garbage = [e for e in found if _cleanable(e.path, closed) and e.path not in named]
     garbage += _unfinished(store)
     if not arguments.all:
+        still_open = open_work(workspace, [entry.path for entry in found])
+        garbage = [e for e in garbage if e.path not in still_open]
         garbage = [entry for entry in garbage if _age(store, entry.path) > YOUNG]
     # A record goes before what it names, so that none ever names what is not there.
     garbage.sort(key=lambda entry: "/_stage/" not in entry.path)

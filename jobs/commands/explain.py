@@ -13,6 +13,7 @@ from jobs.columns import WorkspaceColumns, open_columns
 from jobs.console import first_words, shown
 from jobs.parameters import bind
 from jobs.samplers import sampler_class
+from pipeline.export.formats import counts_ends
 from pipeline.export.manifest import load_manifest
 from pipeline.io.workspace import DocumentsPart
 from pipeline.select.bins import Plan, place_key
@@ -79,6 +80,7 @@ def selection_of(manifest: Mapping[str, Any], columns: WorkspaceColumns) -> Sele
         strata=tuple(config.get("strata", ())),
         tokens_column=manifest["selection"]["tokens_column"],
         budget_unit=config.get("budget_unit", "tokens"),
+        eod=counts_ends(manifest),
         fitted=manifest["selection"].get("fitted", {}),
     )
 

@@ -117,7 +117,8 @@ def _dry_run(bound: BoundConfiguration, console: Console, arguments: argparse.Na
     stages = planned_stages(bound, arguments.until, arguments.only)
     options = ingest_options(bound, arguments.accept_changes, arguments.reingest, arguments.sample)
     workspace = Workspace(open_store(bound.workspace))
-    steps = outlook(workspace, bound.inputs, options, stages)
+    calibrate = arguments.calibrate or not arguments.json
+    steps = outlook(workspace, bound.inputs, options, stages, calibrate)
     if arguments.json:
         from jobs.schedule import schedule, scheduled_steps
 

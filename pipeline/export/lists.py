@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from schemas.errors import WinnowError
 
 LONGEST = 10_000
 """A longer list stands in a file of its own."""
+
+_NAME = re.compile(r"list-[0-9a-f]{12}\.parquet")
 
 Manifest = dict[str, Any]
 _Change = Callable[[Any], Any]
@@ -33,6 +36,7 @@ def _each_list(manifest: Mapping[str, Any], change: _Change) -> Manifest:
         "selection": selection,
         "strata": change(manifest["strata"]),
         "shards": change(manifest["shards"]),
+        "files": change(manifest["files"]),
     }
 
 
@@ -62,6 +66,8 @@ def restore(store: Store, folder: str, manifest: Mapping[str, Any]) -> Manifest:
         if isinstance(items, list):
             return items
         path = str(items["path"])
+        if not _NAME.fullmatch(path):
+            raise WinnowError(f"{path!r} is no name of a file that holds a list")
         try:
             content = store.read(f"{prefix}{path}")
         except FileNotFoundError:
@@ -69,9 +75,14 @@ def restore(store: Store, folder: str, manifest: Mapping[str, Any]) -> Manifest:
         if hashlib.sha256(content).hexdigest() != items["sha256"]:
             raise WinnowError(f"{path}: its content has changed: the SHA-256 differs")
         rows = pq.read_table(io.BytesIO(content)).to_pylist()
-        return [row["value"] if row.keys() == {"value"} else row for row in rows]
+        return [row["value"] if row.keys() == {"value"} else _without_gaps(row) for row in rows]
 
     return _each_list(manifest, get)
+
+
+def _without_gaps(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row without the optional keys that it did not have before a table gave it all."""
+    return {k: v for k, v in row.items() if v is not None or k not in ("beside", "stratum")}
 
 
 def list_files(manifest: Mapping[str, Any]) -> set[str]:

@@ -1,20 +1,26 @@
 """Checks again everything that a mixture's manifest says."""
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from pipeline.export.data_sets import data_sets_of
 from pipeline.export.lists import Manifest
-from pipeline.export.manifest import load_manifest, mixture_digest
+from pipeline.export.manifest import index_files, load_manifest, mixture_digest
+from pipeline.export.samples import format_of, read_samples
 from pipeline.export.shard_checks import ShardChecks
 from pipeline.io.parts import batches
 from pipeline.io.store import Store, open_store
 from pipeline.io.workspace import Workspace
 from schemas.errors import ConfigurationError, WinnowError
-from schemas.manifest import MANIFEST_SCHEMA, SCHEMA_VERSION
+from schemas.manifest import MANIFEST_SCHEMA, PATH, SCHEMA_VERSION
+
+_FILE = {"path", "bytes", "sha256"}
+_SHARD = {*_FILE, "rows", "tokens"}
 
 
 @dataclass(frozen=True)
@@ -59,9 +65,11 @@ def verify(location: str, workspace: str | None = None) -> list[Problem]:
     store = open_store(location)
     checks = ShardChecks(store, manifest)
     problems += [Problem(path, what) for path, what in checks.run()]
-    told = [*_check_sums(manifest), *_check_accounts(manifest), *checks.differences()]
+    damaged = bool(problems)
+    told = [*_check_sums(manifest), *_check_data_sets(manifest)]
+    told += [*_check_accounts(manifest), *checks.differences()]
     problems += [Problem("manifest.json", what) for what in told]
-    if workspace is not None:
+    if workspace is not None and not damaged:
         problems += _check_ids(workspace, store, manifest)
     return problems
 
@@ -74,10 +82,41 @@ def _malformed(manifest: Mapping[str, Any]) -> Iterator[str]:
     for name in manifest:
         if name not in MANIFEST_SCHEMA["properties"]:
             yield f"{name} is unknown"
-    fields = {"path", "rows", "tokens", "bytes", "sha256"}
     for index, shard in enumerate(manifest.get("shards", ())):
-        if not isinstance(shard, dict) or set(shard) != fields or "/" in str(shard["path"]):
+        more = shard.get("beside", ()) if isinstance(shard, dict) else ()
+        optional = {"stratum", "beside"}
+        if not _is_file(shard, _SHARD, optional) or not all(_is_file(f, _FILE) for f in more):
             yield f"shards[{index}] is malformed"
+    for index, file in enumerate(manifest.get("files", ())):
+        if not _is_file(file, _FILE):
+            yield f"files[{index}] is malformed"
+    named = [path for split in manifest.get("splits", {}).values() for path in split["shards"]]
+    shards = [str(shard.get("path")) for shard in manifest.get("shards", ())]
+    if sorted(named) != sorted(shards) or len(set(shards)) != len(shards):
+        yield "splits do not name every shard once"
+
+
+def _is_file(told: object, fields: set[str], optional: Set[str] = frozenset()) -> bool:
+    """Whether this tells of a file, and of one below the mixture's folder."""
+    if not isinstance(told, dict) or set(told) - optional != fields:
+        return False
+    return re.fullmatch(PATH, str(told["path"])) is not None
+
+
+def _check_data_sets(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Whether splits and the trainers' own files fit the shards that the manifest names."""
+    sets = data_sets_of(manifest)
+    for name, split in manifest["splits"].items():
+        shards = [shard for data in sets if data.split == name for shard in data.shards]
+        for key, found in (
+            ("documents", sum(shard.rows for shard in shards)),
+            ("tokens", sum(shard.tokens for shard in shards)),
+        ):
+            if split[key] != found:
+                yield f"splits.{name}.{key} is {split[key]}, its shards sum to {found}"
+    files = [vars(file) for file, _ in index_files(format_of(manifest), sets)]
+    if files != manifest["files"]:
+        yield "files are not those that the shards give"
 
 
 def _check_sums(manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -88,6 +127,13 @@ def _check_sums(manifest: Mapping[str, Any]) -> Iterator[str]:
             yield f"totals.{name} is {manifest['totals'][name]}, the shards sum to {found}"
     if manifest["selection"].get("strata") != manifest["strata"]:
         yield "strata and selection differ"
+    totals = manifest["totals"]
+    for name in ("documents", "tokens"):
+        if totals[f"unique_{name}"] + totals[f"repeated_{name}"] != totals[name]:
+            yield f"totals: unique and repeated {name} do not sum to {totals[name]}"
+    licensed = sum(entry["documents"] for entry in manifest["licenses"] or ())
+    if manifest["licenses"] is not None and licensed != totals["documents"]:
+        yield f"licenses: {licensed} documents, the totals say {totals['documents']}"
     for cut in manifest["strata"]:
         if cut["wanted"] is not None and cut["achieved"] > cut["wanted"]:
             yield f"the stratum {cut['stratum']} has more than it was to have"
@@ -126,11 +172,13 @@ def _check_ids(workspace: str, store: Store, manifest: Mapping[str, Any]) -> lis
     """Every document of the mixture must be one of the workspace."""
     held = Workspace(open_store(workspace))
     held.check()
+    form = format_of(manifest)
     ids = [
-        batch.column(0).to_numpy(zero_copy_only=False).astype("S32")
-        for shard in manifest["shards"]
-        if store.exists(shard["path"])
-        for batch in batches(store, shard["path"], ["id"])
+        batch.column("id").to_numpy(zero_copy_only=False).astype("S32")
+        for data in data_sets_of(manifest)
+        for shard in data.shards
+        if store.exists(shard.path)
+        for batch in read_samples(store, form, shard, (), rows=4096)
     ]
     wanted = np.unique(np.concatenate(ids)) if ids else np.zeros(0, "S32")
     found = np.zeros(len(wanted) + 1, bool)

@@ -40,6 +40,8 @@ class Reading:
     tokens_column: str | None = None
     budget_unit: str = "tokens"
     proportional_to: str = "pool"
+    eod: bool = False
+    """Whether a token that ends each document counts in the budget."""
     fitted: Fitted = field(default_factory=dict)
     """What was found out of the pools; grows until nothing is `pending`."""
 
@@ -187,12 +189,16 @@ class Reading:
             codes=codes,
             strata=grouped[1],
             scores=score,
-            cost=sizes if self.budget_unit == "bytes" else tokens[kept],
+            cost=self._cost(sizes, tokens[kept]),
             n_tokens=tokens[kept],
             n_bytes=sizes,
             clusters=chosen.column(self.unique).cast(pa.string()) if self.unique else None,
         )
         return (found if len(final) == len(found) else found.take(final)), tally
+
+    def _cost(self, sizes: Integers, tokens: Integers) -> Integers:
+        """What rows of these bytes and tokens take of the budget."""
+        return sizes if self.budget_unit == "bytes" else tokens + self.eod
 
     def _tally(
         self,
@@ -219,7 +225,7 @@ class Reading:
             rules.append((rule, int(kept.sum()), int(tokens[kept].sum()), rejected))
         corpus: dict[str, int] = {}
         if self.proportional_to == "corpus":
-            cost = integers(batch.column("n_bytes")) if self.budget_unit == "bytes" else tokens
+            cost = self._cost(integers(batch.column("n_bytes")), tokens)
             sums = np.zeros(len(grouped[1]), np.int64)
             np.add.at(sums, grouped[0], cost)
             corpus = dict(zip(grouped[1], sums.tolist(), strict=True))

@@ -2,12 +2,17 @@
 
 from typing import TYPE_CHECKING
 
+from pipeline.stages.isolated import IDLE
+
 if TYPE_CHECKING:
     from pyspark.resource import ResourceProfile
     from pyspark.sql import SparkSession
 
 DEVICE = "gpu"
 """The resource that Spark is asked for, by the name that Spark's own settings use."""
+
+_IDLE_SECONDS = 5
+"""Longer than it takes from part to part of a task, and shorter than a model takes to load."""
 
 
 def with_device(session: "SparkSession") -> "ResourceProfile | None":
@@ -38,4 +43,7 @@ def visible_devices() -> dict[str, str]:
 
     context = TaskContext.get()
     found = context.resources().get(DEVICE) if context else None
-    return {"CUDA_VISIBLE_DEVICES": ",".join(found.addresses)} if found else {}
+    if not found:
+        return {}
+    # The GPU's next task may be another Python worker's: its model must not meet this one's.
+    return {"CUDA_VISIBLE_DEVICES": ",".join(found.addresses), IDLE: str(_IDLE_SECONDS)}

@@ -28,6 +28,8 @@ class PlannedStage:
     fields: Mapping[str, pa.Field] = field(default_factory=dict)
     copy_of: Address | None = None
     """Where it is said which rows are copies of others, if the stage is to measure none."""
+    half_of: str | None = None
+    """The kind of the relational stage whose map half it is, by itself."""
 
 
 @dataclass
@@ -84,7 +86,7 @@ def halves(planned: PlannedStage) -> list[StageHalf]:
     """The stage as the engine handles it; a relational one after its map half."""
     whole = StageHalf(
         planned.name,
-        planned.stage.kind,
+        planned.half_of or planned.stage.kind,
         planned.stage,
         fingerprint(planned.stage),
         {name: planned.addresses[name] for name in planned.stage.reads},

@@ -7,7 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pipeline.export.manifest import build_manifest, load_manifest, write_manifest
+from pipeline.export.manifest import (
+    build_manifest,
+    index_files,
+    load_manifest,
+    write_manifest,
+)
 from pipeline.export.mixture_plan import MixturePlan
 from pipeline.io.digests import canonical_json, combined, text_key
 from pipeline.io.faults import fault
@@ -48,9 +53,11 @@ def make_mixture(
             return MixtureFigures(plan.name, False, load_manifest(store, f"mixtures/{plan.name}"))
     with _selecting(workspace, plan, session, progress) as selecting:
         outcome = selecting.plan()
-        shards = selecting.write(outcome)
-    built = build_manifest(workspace, plan, outcome.plan, funnel_of(plan, outcome), shards)
-    content = write_manifest(store, f"mixtures/{plan.name}", built)
+        written = selecting.write(outcome)
+    sets, tally = written.data_sets, written.tally
+    built = build_manifest(workspace, plan, outcome.plan, funnel_of(plan, outcome), sets, tally)
+    files = index_files(plan.format, sets)
+    content = write_manifest(store, f"mixtures/{plan.name}", built, files)
     fault("write.record.before")
     store.replace(record, canonical_json({"manifest": text_key(content)}).encode())
     fault("write.record.after")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pipeline.export.lists import Manifest
 from pipeline.export.manifest import build_manifest
 from pipeline.export.mixture_plan import MixturePlan
+from pipeline.export.shards import Tally
 from pipeline.io.workspace import Workspace
 from pipeline.select.bits import place_key
 from pipeline.spark.mixture import funnel_of
@@ -65,7 +66,9 @@ def preview_mixture(
         Selecting(session(), workspace, plan, progress) as selecting,
     ):
         outcome = selecting.plan()
-        manifest = build_manifest(workspace, plan, outcome.plan, funnel_of(plan, outcome), [])
+        manifest = build_manifest(
+            workspace, plan, outcome.plan, funnel_of(plan, outcome), [], Tally()
+        )
         given, rejections = outcome.tally.documents, []
         for rule, documents, _, alone in outcome.tally.rules:
             rejections.append(Rejection(rule, given, given - documents, alone))

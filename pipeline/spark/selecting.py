@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.export.mixture_plan import MixturePlan
-from pipeline.export.shards import Shard
 from pipeline.io.beside import Address, BesideReader, InForce, Place
 from pipeline.io.digests import canonical_json
 from pipeline.io.workspace import Workspace
@@ -20,7 +19,7 @@ from pipeline.spark.cluster_copies import cluster_copies
 from pipeline.spark.frames import Batches, by_place, gathered, read_frame, told
 from pipeline.spark.slim import KEPT_ROWS, SelectionSource, kept_rows
 from pipeline.spark.tasks import Progress, run_tasks
-from pipeline.spark.writing import Writing
+from pipeline.spark.writing import Writing, Written
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -105,11 +104,11 @@ class Selecting:
                 row -= reader.rows(group)
         raise IndexError(row)
 
-    def write(self, outcome: Outcome) -> list[Shard]:
+    def write(self, outcome: Outcome) -> Written:
         """The shards of what the plan keeps."""
         source = self._source.of(outcome.selection)
         rows = self._kept(source, outcome)
-        return Writing(self._spark, source, self._places, rows).write()
+        return Writing(self._spark, source, self._places, rows).write(outcome.plan)
 
     def _kept(self, source: SelectionSource, outcome: Outcome) -> "DataFrame":
         from pyspark.sql.pandas.types import from_arrow_schema
@@ -118,7 +117,8 @@ class Selecting:
             for start, batch, gone in _batches(source, place, dropped):
                 rows = outcome.selection.prepare(batch)[0].without(gone)
                 copies = outcome.selection.keep(rows, outcome.plan)
-                yield kept_rows(rows, copies, place.number, start)
+                held = source.held_out(batch)
+                yield kept_rows(rows, copies, held, place.number, start)
 
         def keep_gathered(batches: Batches) -> Batches:
             for place, dropped in by_place(batches):

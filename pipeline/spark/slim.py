@@ -4,8 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from pipeline.export.data_sets import held_out
 from pipeline.export.mixture_plan import MixturePlan
 from pipeline.io.beside import BesideReader, Place
 from pipeline.select.eligible import Eligible
@@ -19,9 +22,11 @@ KEPT_ROWS = pa.schema(
         pa.field("copies", pa.int32()),
         pa.field("n_tokens", pa.int64()),
         pa.field("n_bytes", pa.int64()),
+        pa.field("stratum", pa.string()),
+        pa.field("held_out", pa.bool_()),
     ]
 )
-"""The rows that a plan takes, and how often."""
+"""The rows that a plan takes, how often, and whether they are for validation."""
 
 BATCH_ROWS = 100_000
 """Row groups are joined to batches of about so many rows: arithmetic on few rows is slow."""
@@ -52,7 +57,9 @@ class SelectionSource:
         """What the selection reads, in batches of many rows; each with its first row's number."""
         held: list[pa.RecordBatch] = []
         begin = rows = 0
-        for start, batch in self.read(place, self.plan.selection.columns):
+        groups = self.plan.split_by if self.plan.validation else ()
+        names = tuple(dict.fromkeys([*self.plan.selection.columns, *groups]))
+        for start, batch in self.read(place, names):
             held.append(batch)
             rows += len(batch)
             if rows >= BATCH_ROWS:
@@ -60,6 +67,13 @@ class SelectionSource:
                 held, begin, rows = [], start + len(batch), 0
         if held:
             yield begin, _joined(held)
+
+    def held_out(self, batch: pa.RecordBatch) -> npt.NDArray[np.bool_]:
+        """Which rows of a batch are for validation."""
+        if not self.plan.validation:
+            return np.zeros(len(batch), bool)
+        groups = (batch.column(name).cast(pa.string()) for name in self.plan.split_by)
+        return held_out(self.plan.seed, self.plan.validation, pc.coalesce(*groups))
 
 
 def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
@@ -78,7 +92,9 @@ def unsigned(values: np.ndarray) -> np.ndarray:
     return values.view(np.uint64) ^ np.uint64(1 << 63)
 
 
-def kept_rows(rows: Eligible, copies: np.ndarray, part: int, start: int) -> pa.RecordBatch:
+def kept_rows(
+    rows: Eligible, copies: np.ndarray, held: npt.NDArray[np.bool_], part: int, start: int
+) -> pa.RecordBatch:
     """Of the rows of a batch that begins at row `start` of a part, those that are taken."""
     taken = np.flatnonzero(copies)
     columns = {
@@ -88,6 +104,8 @@ def kept_rows(rows: Eligible, copies: np.ndarray, part: int, start: int) -> pa.R
         "copies": copies[taken].astype(np.int32),
         "n_tokens": rows.n_tokens[taken],
         "n_bytes": rows.n_bytes[taken],
+        "stratum": pa.array(rows.strata, pa.string()).take(pa.array(rows.codes[taken])),
+        "held_out": held[rows.rows[taken]],
     }
     return pa.RecordBatch.from_arrays(
         [pa.array(columns[f.name], f.type) for f in KEPT_ROWS], schema=KEPT_ROWS

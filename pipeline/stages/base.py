@@ -69,6 +69,10 @@ class MapStage(Stage):
         """
         return None
 
+    def accelerated(self) -> bool:
+        """Whether it runs on a GPU of this machine: a forecast then tells of GPU hours."""
+        return False
+
     def load(self) -> None:
         """Load what `apply` needs, so that no batch's time is spent on it."""
 

@@ -25,8 +25,8 @@ _PIECES = 16
 
 A hang costs a time limit a cut, a crash another load of the model: of 2000 rows four.
 """
-_IDLE_SECONDS = 60.0
-"""A child that nothing is asked of for so long ends, and its memory is free."""
+IDLE = "WINNOW_IDLE_SECONDS"
+"""The variable that says after how long a child of which nothing is asked ends: 60 s without."""
 _DIE_WITH_PARENT = 1
 _HEAD = struct.Struct("<?Q")
 
@@ -90,11 +90,14 @@ class IsolatedStage:
                 found(culprit)
         return (pa.concat_batches(kept) if kept else None), culprits
 
-    def _send(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def _send(self, batch: pa.RecordBatch, again: bool = True) -> pa.RecordBatch:
         try:
             survived, reply = self._exchange(batch)
         except (OSError, EOFError):
             code = self.stop()
+            if code == 0 and again:
+                # It had just ended by itself, as nothing had been asked of it.
+                return self._send(batch, again=False)
             raise CulpritError("crashed", f"its process ended with code {code}") from None
         except BaseException:
             self.stop()
@@ -222,7 +225,8 @@ def serve() -> None:
     stage: MapStage = pickle.loads(_read(requests)[1])  # noqa: S301
     if not _load(stage, replies):
         return
-    while select.select([requests], [], [], _IDLE_SECONDS)[0]:
+    idle = float(os.environ.get(IDLE, 60))
+    while select.select([requests], [], [], idle)[0]:
         try:
             (limit,) = struct.unpack("<d", _read(requests)[1])
             batch = pa.ipc.open_stream(_read(requests)[1]).read_next_batch()

@@ -1,7 +1,7 @@
 """A stage over one part, slice by slice, beside any number of others who do the same."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -116,6 +116,24 @@ class SlicedPart:
     def _ids(self, span: Span) -> pa.Array:
         return self._reader.read(span.group, _IDS).column(0).slice(span.start, span.rows)
 
+    def missing(self) -> Iterator[tuple[Span, pa.Array]]:
+        """The rows that are still to be measured, as numbers within spans of the part."""
+        schema, there = self.work.schema(), set[str]()
+        if self.find() is not None:
+            return
+        there.update(entry.path for entry in self._store.list(f"{self.root}/{self.key}"))
+        for piece in self.slices:
+            for span in spans(self._groups, piece.start, piece.end):
+                if self.path(piece) not in there:
+                    earlier = (source(span) for source in self._earlier)
+                    known = settle(schema, self._admitted(span), self._copies(span), earlier)
+                    yield span, known.missing
+
+    def read(self, span: Span, rows: pa.Array, addresses: Mapping[str, Address]) -> pa.RecordBatch:
+        """Columns of chosen rows of a span."""
+        batch = self._reader.read(span.group, addresses)
+        return batch.slice(span.start, span.rows).take(rows)
+
     def measure(self, piece: Slice, isolated: IsolatedStage) -> MeasuredSlice:
         """Measure what is not known of a slice's rows, and commit the slice."""
         schema = self.work.schema()
@@ -125,9 +143,7 @@ class SlicedPart:
             earlier = (source(span) for source in self._earlier)
             known.append(settle(schema, self._admitted(span), self._copies(span), earlier))
         missing = [
-            self._reader.read(span.group, self.work.reads)
-            .slice(span.start, span.rows)
-            .take(settled.missing)
+            self.read(span, settled.missing, self.work.reads)
             for span, settled in zip(parts, known, strict=True)
         ]
         batch = pa.concat_batches(missing)

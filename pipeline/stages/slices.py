@@ -10,6 +10,9 @@ import numpy.typing as npt
 SLICE_BYTES = 8 << 20
 """A slice ends once the texts in it hold so many bytes, however few they are."""
 
+SLICES = "_slices"
+"""The folder of a stage's slices, beside its parts."""
+
 _NAME = re.compile(r"\d+\.(\d+)-(\d+)\.parquet")
 
 
@@ -35,7 +38,7 @@ def parse_name(name: str) -> tuple[int, int] | None:
 
 def slices_folder(stage: str, fingerprint: str, part: str) -> str:
     """Where the slices of a part lie, in a folder for each key."""
-    return f"columns/{stage}/{fingerprint}/_slices/{part}"
+    return f"columns/{stage}/{fingerprint}/{SLICES}/{part}"
 
 
 def cut_slices(

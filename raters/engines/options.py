@@ -91,6 +91,14 @@ class ModelStage(MapStage):
         """As `slice_rows` says."""
         return self.slice_rows
 
+    def accelerated(self) -> bool:
+        """Whether the model runs on a GPU here; a server's are not ours to count."""
+        if self.engine == "server" or self.device == "cpu":
+            return False
+        import torch
+
+        return bool(torch.cuda.is_available())
+
     def load(self) -> None:
         """Load the model."""
         self.open_engine()

@@ -103,13 +103,16 @@ class PackedModel:
 
         if not at:
             return torch.zeros(0)
-        rows = hidden[torch.tensor(at).to(self.device)]
-        wanted = torch.tensor(targets).to(self.device)[:, None]
-        found = [
-            torch.log_softmax(self._head(some), -1, dtype=torch.float32).gather(1, ids)[:, 0]
-            for some, ids in zip(rows.split(self._chunk), wanted.split(self._chunk), strict=True)
-        ]
-        return -torch.cat(found)
+        places, wanted = (torch.tensor(ids).to(self.device) for ids in (at, targets))
+        # One tensor from the start: small ones kept between large ones would break up the heap.
+        found = torch.empty(len(at), device=self.device)
+        for start in range(0, len(at), self._chunk):
+            some = slice(start, start + self._chunk)
+            logits = self._head(hidden[places[some]])
+            likely = torch.log_softmax(logits, -1, dtype=torch.float32)
+            found[some] = likely.gather(1, wanted[some, None])[:, 0]
+            del logits, likely
+        return -found
 
     def allowed(self, hidden: "torch.Tensor", ids: "torch.Tensor") -> "torch.Tensor":
         """Log p of some tokens after each hidden state, over the whole vocabulary."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import ROOT, command, contents, differing, make_documents, winnow
+from support import ROOT, command, contents, differing, here, make_documents, winnow, write_jsonl
 from support.models import write_model
 from support.stages import make_documents_part
 
@@ -58,7 +58,8 @@ def write_workspace(folder: Path, parts: list[list[str]]) -> None:
         documents = [{"id": f"{number:016x}{row:016x}", "text": t} for row, t in enumerate(texts)]
         made.append(make_documents_part(folder, f"000001-{number:06d}-0000", documents, 5))
     count = sum(map(len, parts))
-    workspace.commit_generation(1, made, {"documents": count, "inputs": [], "read": {}})
+    record = {"documents": count, "inputs": [], "read": {}, "share": 1.0, "replaces": False}
+    workspace.commit_generation(1, made, record)
 
 
 @pytest.fixture
@@ -292,3 +293,49 @@ def test_what_comes_first_is_said(corpus: Path, tmp_path: Path) -> None:
     done = winnow("rate-worker", str(later), "--set", f"workspace={work}", "--stage", "perplexty")
     assert done.returncode == 2
     assert "did you mean 'perplexity'?" in done.stderr
+
+
+def test_clean_takes_slices_once_their_part_is_in_force(
+    corpus: Path, undisturbed: Path, work: Path
+) -> None:
+    worker = start(corpus, work, WINNOW_FAULT=f"map.index.before:{work.with_name('ledger')}")
+    assert worker.wait(300) == -signal.SIGKILL
+    before = contents(work)
+    old = time.time() - 7200
+    for path in work.rglob("*"):
+        os.utime(path, (old, old))
+    here("clean", str(work))
+    assert contents(work) == before
+    finish(corpus, work)
+    before = contents(work)
+    for path in work.rglob("*"):
+        os.utime(path, (old, old))
+    here("clean", str(work))
+    gone = before.keys() - contents(work).keys()
+    assert gone == {name for name in before if "/_slices/" in name}
+    assert gone
+    assert rated(finish(corpus, work))["documents"] == 0
+    assert differing(work, undisturbed) == sorted(gone)
+
+
+def test_a_dry_run_says_what_is_left_and_how_long_it_takes(corpus: Path, work: Path) -> None:
+    write_jsonl(corpus.parent / "one.jsonl", [{"text": "not ingested yet"}])
+    words = ["run", str(corpus), "--set", f"workspace={work}", "--dry-run"]
+    (told,) = [step for step in json.loads(here(*words, "--json")) if "rating" in step]
+    texts = [text for text in texts_of(work) if text]
+    assert told["rating"]["documents"] == len(texts)
+    assert told["rating"]["seconds"] is None
+    worker = start(corpus, work, WINNOW_FAULT=f"slice.part.after:{work.with_name('ledger')}")
+    assert worker.wait(300) == -signal.SIGKILL
+    before = contents(work)
+    told = json.loads(here(*words, "--json", "--calibrate"))[1]["rating"]
+    assert told["documents"] == len(texts) - 4
+    # Every document is in the sample, and its tokens are its bytes.
+    assert told["tokens"] == told["bytes"] < sum(len(text.encode()) for text in texts)
+    assert told["sampled"] == told["documents"]
+    assert told["seconds"] > 0
+    assert told["gpu_hours"] == 0
+    assert contents(work) == before
+    shown = here(*words)
+    assert "to rate, by one worker like this machine" in shown
+    assert f"{told['tokens']:,}" in shown

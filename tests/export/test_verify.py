@@ -108,7 +108,7 @@ SHARDS: dict[str, tuple[Callable[[pa.Table], pa.Table], str]] = {
         lambda t: replaced(t, "copy", [*t["copy"].to_pylist()[:-1], 1]),
         "not in the order",
     ),
-    "a column is gone": (lambda t: t.drop_columns("n_bytes"), "can't be read"),
+    "a column is gone": (lambda t: t.drop_columns("n_bytes"), "lacks the column n_bytes"),
 }
 
 

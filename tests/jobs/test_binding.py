@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from jobs.configuration import BoundConfiguration, load_configuration
+from pipeline.io.tokenizer import SHIPPED
 from pipeline.stages.columns_from import ColumnsFrom
-from pipeline.stages.tokens import SHIPPED
 from schemas.errors import ConfigurationError
 
 FILE = """\

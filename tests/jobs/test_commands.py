@@ -195,7 +195,7 @@ def test_clean_takes_only_what_no_index_names(setting: str, work: Path) -> None:
     gone = before.keys() - contents(work).keys()
     assert "mixtures/main/shard-00000-0123456789ab.parquet" in gone
     left = {name.split("/")[1] for name in gone if "/_slices/" not in name}
-    assert left <= {"main", "_tasks"}
+    assert left <= {"main", "_tasks", "perplexity.map"}
     here("verify", str(work / "mixtures/main"), "--workspace", str(work))
     told = json.loads(here("run", CONFIGURATION, "--set", setting, "--json"))
     assert not any(stage["parts_made"] for stage in told["stages"])

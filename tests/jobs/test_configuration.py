@@ -301,12 +301,18 @@ MISTAKES = [
         "- later: {}\n  - measure: {}\n",
         "corpus.yaml:11: stages.later: reads the column 'weight'",
     ),
-    # What later versions will have.
+    ("{format: parquet}", "{format: csv}", "mixtures.main.write.format: no format 'csv'"),
+    (
+        "tokenizer: shipped\n    write: {format: parquet}",
+        "budget_unit: bytes\n    write: {format: megatron}",
+        "corpus.yaml:25: mixtures.main.write: ids of tokens need `tokenizer`",
+    ),
     (
         "{format: parquet}",
-        "{format: mds}",
-        "mixtures.main.write.format: the format 'mds' is not av",
+        "{format: tokens, eod_token: <x>}",
+        "mixtures.main.write.eod_token: the tokenizer has no added token '<x>'",
     ),
+    # What later versions will have.
     (
         "- tokens: {}",
         "- classifier: {}",

@@ -7,6 +7,7 @@ from jobs.configuration import load_configuration
 from jobs.plan import planned_stages
 from jobs.schedule import schedule, scheduled_steps
 from jobs.submission import JOBS, submit
+from pipeline.spark.halves import halves
 from schemas.errors import ConfigurationError
 
 QUICKSTART = ROOT / "examples/quickstart.yaml"
@@ -45,6 +46,12 @@ def test_what_is_asked_for_by_name_takes_what_it_reads() -> None:
 
     assert names(until="ingest") == []
     assert names(only="fuzzy_dedup.map, tokens") == ["tokens", "fuzzy_dedup.map"]
+    for name in ("exact_dedup", "fuzzy_dedup"):
+        (first, _), (alone,) = (
+            halves(next(s for s in planned_stages(bound, only=asked) if s.name == asked))
+            for asked in (name, f"{name}.map")
+        )
+        assert alone == first
     assert names(only="perplexity") == ["language", "exact_dedup", "perplexity"]
     with pytest.raises(ConfigurationError, match=r"--only: no stage 'langauge'; did you mean"):
         names(only="tokens,langauge")

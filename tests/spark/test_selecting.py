@@ -112,8 +112,8 @@ def test_parts_and_passes_do_not_matter(
             for near in [*margins.taken.values(), *margins.left.values()]:
                 text = selecting.text(*near[0][3:])
                 assert next(row["id"] for row in rows if row["text"] == text) == near[0][2]
-            shards = selecting.write(outcome)
+            (data_set,) = selecting.write(outcome).data_sets
         folder = tmp_path / str(cut) / "mixtures/main"
-        found = pa.concat_tables([pq.read_table(folder / shard.path) for shard in shards])
+        found = pa.concat_tables([pq.read_table(folder / shard.path) for shard in data_set.shards])
         assert Counter(found["id"].to_pylist()) == +wanted
         assert sum(found["n_tokens"].to_pylist()) == sum(c.achieved for c in outcome.plan.strata)

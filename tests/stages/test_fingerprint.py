@@ -9,13 +9,14 @@ from typing import Annotated, ClassVar
 
 import pytest
 
+from pipeline.io.tokenizer import SHIPPED
 from pipeline.stages.base import OPERATION, File, MapStage
 from pipeline.stages.columns_from import ColumnsFrom
 from pipeline.stages.exact_dedup import ExactDedup
 from pipeline.stages.fingerprint import digest_of, fingerprint
 from pipeline.stages.language import Language
 from pipeline.stages.signals import Signals
-from pipeline.stages.tokens import SHIPPED, Tokens
+from pipeline.stages.tokens import Tokens
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from support.batches import measure
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from pipeline.io.tokenizer import SHIPPED, load_tokenizer
 from pipeline.stages.base import MapStage
 from pipeline.stages.exact_dedup import TextHash
 from pipeline.stages.language import Language
 from pipeline.stages.signals import Signals
-from pipeline.stages.tokens import SHIPPED, Tokens, load_tokenizer
+from pipeline.stages.tokens import Tokens
 from schemas.codes import LANGUAGES, SAME_LANGUAGES, SCRIPTS
 from schemas.tables import VALUES
 

@@ -16,7 +16,7 @@ from pipeline.io.beside import Address, InForce
 from pipeline.io.parts import PartWriter
 from pipeline.io.store import open_store
 from pipeline.io.workspace import columns_path
-from pipeline.stages.isolated import IsolatedStage
+from pipeline.stages.isolated import IDLE, CulpritError, IsolatedStage
 from pipeline.stages.sharing import measure_shared
 from pipeline.stages.sliced import SlicedPart
 from pipeline.stages.slices import SLICE_BYTES, cut_slices
@@ -184,3 +184,17 @@ def with_copies(folder: Path, copies: dict[int, int], where: str, **earlier: str
     work = replace(work, copy_of=Address("dedup", "exact_duplicate_of"))
     task = task_for(folder, part, work, **earlier)
     return replace(task, in_force={"dedup": InForce("f", key, footer.digest)})
+
+
+def test_a_child_ends_when_nothing_is_asked_of_it_and_is_replaced() -> None:
+    batch = pa.record_batch([pa.array(["a"], pa.string())], ["text"])
+    told: list[CulpritError] = []
+    with IsolatedStage(Sliced(), {IDLE: "0.5"}) as isolated:
+        for _ in range(2):
+            result, lost = isolated.apply(batch, told.append)
+            assert result is not None
+            assert (result.column("length").to_pylist(), lost) == ([1], {})
+            child = isolated._child
+            assert child is not None
+            assert child.wait(30) == 0
+    assert not told
