@@ -46,13 +46,15 @@ def main(mixture: str, steps: int, state: Path | None) -> None:
         optimizer.zero_grad()
         model(counts).square().mean().backward()
         optimizer.step()
-    states: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(states, dataset.state_dict())
     weight = sum(float(p.sum()) for p in model.parameters())
-    print(json.dumps({"rank": dist.get_rank(), "seen": seen, "weight": weight}), flush=True)
-    if dist.get_rank() == 0 and state:
-        state.write_text(json.dumps(merge_states(states)))
-        print(json.dumps({"shares": token_shares(states)}), flush=True)
+    mine = ({"rank": dist.get_rank(), "seen": seen, "weight": weight}, dataset.state_dict())
+    all_ranks: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(all_ranks, mine)
+    if dist.get_rank() == 0:
+        told, states = zip(*all_ranks, strict=True)
+        print(json.dumps({"ranks": told, "shares": token_shares(states)}))
+        if state:
+            state.write_text(json.dumps(merge_states(states)))
     dist.destroy_process_group()
 
 

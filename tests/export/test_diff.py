@@ -87,3 +87,21 @@ def test_a_mixture_does_not_differ_from_itself(made: Path) -> None:
     assert sum(change.stayed for change in found.strata.values()) == len(members.ids)
     assert members.inside(members.ids).all()
     assert not members.inside(members.ids[::-1].astype("S31").astype("S32")).any()
+
+
+def test_the_plan_is_made_again_from_the_columns(made: Path, tmp_path: Path) -> None:
+    from jobs.columns import open_columns
+    from jobs.replanning import plan_problems
+
+    columns = open_columns(str(made))
+    for name in ("main", "second"):
+        location = str(made / "mixtures" / name)
+        manifest = read_manifest(location)
+        assert list(plan_problems(columns, manifest)) == []
+        assert "verified" in here("verify", location, "--workspace", str(made))
+        manifest["selection"]["strata"][0]["cut"] = "0" * 32
+        manifest["funnel"][-1]["documents"] += 1
+        told = list(plan_problems(columns, manifest))
+        assert len(told) == 2
+        assert "leaves" in told[0]
+        assert f"cut of one is {'0' * 32}" in told[1]

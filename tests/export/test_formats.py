@@ -54,7 +54,7 @@ def test_what_is_read_is_what_was_written(tmp_path: Path, name: str) -> None:
     shard = shard_of_rows(store, form, [batch])
     inside = open_store(str(tmp_path / "m"))
     for first in (0, 1, 37, len(TEXTS) - 1):
-        found = pa.Table.from_batches(read_samples(inside, form, shard, ["source"], first))
+        found = pa.Table.from_batches(read_samples(inside, form, shard, ["source"], first, 7))
         wanted = batch.slice(first)
         for column in ("id", "source", "copy", "n_tokens"):
             assert found[column].to_pylist() == wanted[column].to_pylist()
