@@ -55,6 +55,8 @@ def main(mixture: str, steps: int, state: Path | None) -> None:
         print(json.dumps({"ranks": told, "shares": token_shares(states)}))
         if state:
             state.write_text(json.dumps(merge_states(states)))
+    # A rank that leaves while another still has its connection open would abort it.
+    dist.barrier()
     dist.destroy_process_group()
 
 
