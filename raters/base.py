@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from schemas.errors import WinnowError
+from schemas.errors import OutageError, WinnowError
 
 
-class EngineError(WinnowError):
+class EngineError(OutageError):
     """An engine is broken, or its server is: no other request would fare better."""
+
+
+class EngineDiedError(WinnowError):
+    """What runs the model died of what it was asked, and begins anew with the next requests."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

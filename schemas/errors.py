@@ -11,6 +11,10 @@ class ConfigurationError(WinnowError):
     """The command or the configuration is wrong; found before any work, exit status 2."""
 
 
+class OutageError(WinnowError):
+    """What the work depends on is out of order: no other document would fare better."""
+
+
 _URL = re.compile(r"(\w+://)([^/@\s'\"]+@)?([^\s?'\"]*)(\?[^\s'\"]*=[^\s'\")\]]*)?")
 
 

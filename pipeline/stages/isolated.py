@@ -18,7 +18,7 @@ from typing import IO
 import pyarrow as pa
 
 from pipeline.stages.base import MapStage
-from schemas.errors import WinnowError
+from schemas.errors import OutageError, WinnowError
 
 _PIECES = 16
 """A batch that the stage does not survive is cut into so many.
@@ -28,7 +28,8 @@ A hang costs a time limit a cut, a crash another load of the model: of 2000 rows
 IDLE = "WINNOW_IDLE_SECONDS"
 """The variable that says after how long a child of which nothing is asked ends: 60 s without."""
 _DIE_WITH_PARENT = 1
-_HEAD = struct.Struct("<?Q")
+_HEAD = struct.Struct("<BQ")
+_FAILED, _DONE, _OUTAGE = range(3)
 
 
 def time_limit(stage: MapStage, batch: pa.RecordBatch) -> float:
@@ -92,7 +93,7 @@ class IsolatedStage:
 
     def _send(self, batch: pa.RecordBatch, again: bool = True) -> pa.RecordBatch:
         try:
-            survived, reply = self._exchange(batch)
+            outcome, reply = self._exchange(batch)
         except (OSError, EOFError):
             code = self.stop()
             if code == 0 and again:
@@ -102,21 +103,23 @@ class IsolatedStage:
         except BaseException:
             self.stop()
             raise
-        if not survived:
+        if outcome == _OUTAGE:
+            raise WinnowError(reply.decode())
+        if outcome == _FAILED:
             raise CulpritError("crashed", reply.decode())
         return pa.ipc.open_stream(reply).read_next_batch()
 
-    def _exchange(self, batch: pa.RecordBatch) -> tuple[bool, bytes]:
+    def _exchange(self, batch: pa.RecordBatch) -> tuple[int, bytes]:
         if self._child is not None and self._child.poll() is not None:
             self.stop()
         child = self._child or self._start()
         assert child.stdin
         limit = time_limit(self.stage, batch)
-        _write(child.stdin, True, struct.pack("<d", limit))
-        _write(child.stdin, True, _packed(batch))
+        _write(child.stdin, _DONE, struct.pack("<d", limit))
+        _write(child.stdin, _DONE, _packed(batch))
         return self._reply(child, limit)
 
-    def _reply(self, child: "subprocess.Popen[bytes]", limit: float) -> tuple[bool, bytes]:
+    def _reply(self, child: "subprocess.Popen[bytes]", limit: float) -> tuple[int, bytes]:
         assert child.stdout
         ready, _, _ = select.select([child.stdout], [], [], limit)
         if not ready:
@@ -134,9 +137,9 @@ class IsolatedStage:
         )
         assert self._child.stdin
         try:
-            _write(self._child.stdin, True, pickle.dumps(self.stage))
-            loaded, reply = self._reply(self._child, self.stage.load_seconds)
-            told = reply.decode()
+            _write(self._child.stdin, _DONE, pickle.dumps(self.stage))
+            outcome, reply = self._reply(self._child, self.stage.load_seconds)
+            loaded, told = outcome == _DONE, reply.decode()
         except (OSError, EOFError):
             loaded, told = False, f"its process ended with code {self.stop()}"
         except CulpritError as error:
@@ -162,21 +165,21 @@ def _packed(batch: pa.RecordBatch) -> pa.Buffer:
     return sink.getvalue()
 
 
-def _write(stream: IO[bytes], good: bool, content: "bytes | pa.Buffer") -> None:
-    stream.write(_HEAD.pack(good, len(content)))
+def _write(stream: IO[bytes], outcome: int, content: "bytes | pa.Buffer") -> None:
+    stream.write(_HEAD.pack(outcome, len(content)))
     stream.write(content)
     stream.flush()
 
 
-def _read(stream: IO[bytes]) -> tuple[bool, bytes]:
+def _read(stream: IO[bytes]) -> tuple[int, bytes]:
     head = stream.read(_HEAD.size)
     if len(head) < _HEAD.size:
         raise EOFError
-    good, size = _HEAD.unpack(head)
+    outcome, size = _HEAD.unpack(head)
     content = stream.read(size)
     if len(content) < size:
         raise EOFError
-    return good, content
+    return outcome, content
 
 
 _residents: list[IsolatedStage] = []
@@ -207,10 +210,13 @@ def _live_with_parent() -> None:
 def _load(stage: MapStage, replies: IO[bytes]) -> bool:
     try:
         stage.load()
-    except Exception as error:
-        _write(replies, False, f"{type(error).__name__}: {error}".encode("utf-8", "replace"))
+    except WinnowError as error:
+        _write(replies, _FAILED, str(error).encode("utf-8", "replace"))
         return False
-    _write(replies, True, b"")
+    except Exception as error:
+        _write(replies, _FAILED, f"{type(error).__name__}: {error}".encode("utf-8", "replace"))
+        return False
+    _write(replies, _DONE, b"")
     return True
 
 
@@ -235,9 +241,11 @@ def serve() -> None:
         # The parent kills a child that hangs; one whose parent is gone has to end by itself.
         faulthandler.dump_traceback_later(2 * limit, exit=True)
         try:
-            _write(replies, True, _packed(stage.apply(batch)))
+            _write(replies, _DONE, _packed(stage.apply(batch)))
+        except OutageError as error:
+            _write(replies, _OUTAGE, str(error).encode("utf-8", "replace"))
         except Exception as error:
-            _write(replies, False, cause(error).encode("utf-8", "replace"))
+            _write(replies, _FAILED, cause(error).encode("utf-8", "replace"))
         faulthandler.cancel_dump_traceback_later()
 
 

@@ -6,8 +6,19 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
-from raters.base import Choosing, Completion, EngineError, Refused, Request, Scored, Scoring
+from raters.base import (
+    Choosing,
+    Completion,
+    EngineDiedError,
+    EngineError,
+    Refused,
+    Request,
+    Scored,
+    Scoring,
+)
 from raters.engines.drafts import Draft, RefusalError, Written, choose
+
+Failure = EngineError | EngineDiedError
 
 
 class ConcurrentEngine(ABC):
@@ -25,7 +36,7 @@ class ConcurrentEngine(ABC):
         """Answer each request."""
         try:
             return self._runner.run(self._run(requests))
-        except* EngineError as group:
+        except* (EngineError, EngineDiedError) as group:
             broken = group
         raise _first(broken) from None
 
@@ -94,9 +105,9 @@ class _Room:
                 self._changed.notify_all()
 
 
-def _first(group: BaseExceptionGroup[EngineError]) -> EngineError:
+def _first(group: BaseExceptionGroup[Failure]) -> Failure:
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    assert isinstance(error, EngineError)
+    assert isinstance(error, EngineError | EngineDiedError)
     return error

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pipeline.stages.base import OPERATION, File, MapStage
-from raters.base import Engine
+from raters.base import Engine, EngineError
 from raters.perplexity_model import ModelFacts, check_packages, model_directory, read_facts
 
 EngineName = Literal["transformers", "torch", "vllm", "server"]
@@ -123,8 +123,12 @@ class ModelStage(MapStage):
         return str(model_directory(self.model))
 
     def check(self) -> None:
-        """The engine's packages must be there, and a server's parameters where there is one."""
-        check_packages(self.engine)
+        """The engine's packages must be there, and a server's parameters where there is one.
+
+        vLLM need only be where documents are rated, so it is looked for when the model is loaded.
+        """
+        if self.engine != "vllm":
+            check_packages(self.engine)
         if self.slice_rows < 1:
             raise ValueError("slice_rows: should be 1 or more")
         if self.engine == "server":
@@ -143,7 +147,11 @@ class ModelStage(MapStage):
         return EngineOptions(**{name: getattr(self, name) for name in names})
 
     def open_engine(self) -> Engine:
-        """The engine, loaded once a process."""
+        """The engine, loaded once a process; EngineError where it can't be."""
+        try:
+            check_packages(self.engine)
+        except ValueError as error:
+            raise EngineError(str(error)) from None
         return open_engine(self.options())
 
 

@@ -16,7 +16,7 @@ import math
 import os
 from typing import TYPE_CHECKING
 
-from raters.base import EngineError, Scored, Scoring
+from raters.base import EngineDiedError, EngineError, Scored, Scoring
 from raters.engines.concurrency import ConcurrentEngine
 from raters.engines.drafts import Draft, RefusalError, Written
 from raters.engines.keeper import Keeper
@@ -112,7 +112,7 @@ class VllmEngine(ConcurrentEngine):
         from vllm.v1.engine.exceptions import EngineGenerateError
 
         if self._llm is None:
-            raise EngineError(self._died())
+            raise EngineDiedError(self._died())
         _check(tokens, max_tokens, self._llm.model_config)
         last: RequestOutput | None = None
         try:
@@ -131,7 +131,7 @@ class VllmEngine(ConcurrentEngine):
             raise RefusalError(f"vLLM refuses it: {type(error).__name__}") from None
         except VLLMServerError:
             self._end()
-            raise EngineError(self._died()) from None
+            raise EngineDiedError(self._died()) from None
         if last is None or not last.finished or len(last.outputs) != 1:
             raise RefusalError("vLLM gave no answer")
         return last

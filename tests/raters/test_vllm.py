@@ -17,7 +17,7 @@ import pytest
 from support.models import FIRST, SPECIAL, larger_config, write_model
 from support.vllm_server import WINDOW, VllmServer, descendants, engine_of, serving
 
-from raters.base import Choosing, Chosen, Engine, EngineError, Refused, Request, Scored, Scoring
+from raters.base import Choosing, Chosen, Engine, EngineDiedError, Refused, Request, Scored, Scoring
 from raters.perplexity import Perplexity
 
 pytest.importorskip("vllm", reason="vLLM is in .venv-vllm, which make test makes")
@@ -208,7 +208,7 @@ def test_an_engine_that_is_killed_is_an_error_and_starts_anew(
     killer = threading.Timer(0.5, os.kill, (core, signal.SIGKILL))
     killer.start()
     told = "ended; what it wrote" if stage.engine == "vllm" else "the server at http.* does not"
-    with pytest.raises(EngineError, match=told):
+    with pytest.raises(EngineDiedError, match=told):
         engine.run([request] * 3000)
     killer.join()
     if stage.engine == "vllm":

@@ -138,6 +138,15 @@ def test_a_stage_that_fails_everywhere_fails_the_part_and_keeps_no_such_slice(
     assert not list(tmp_path.rglob("*.lease.*"))
 
 
+def test_what_the_stage_depends_on_being_out_of_order_is_no_document_s_fault(
+    tmp_path: Path,
+) -> None:
+    part = make_part(tmp_path, ["a", "b", "c", "outage", "d"])
+    with pytest.raises(WinnowError, match=r"^the server at http://here does not answer$"):
+        measure_shared(task_for(tmp_path, part, work_for(Sliced(slice_rows=2))), {})
+    assert len(slice_files(tmp_path)) == 1
+
+
 def test_a_model_that_does_not_load_is_no_document_s_fault(tmp_path: Path) -> None:
     part = make_part(tmp_path, ["a"])
     broken = (

@@ -18,6 +18,7 @@ from pipeline.io.workspace import DocumentsPart
 from pipeline.stages.base import OPERATION, MapStage
 from pipeline.stages.fingerprint import fingerprint
 from pipeline.stages.sweep import MapWork, SweepTask
+from schemas.errors import OutageError
 from schemas.tables import DOCUMENTS
 
 
@@ -42,6 +43,8 @@ class Brittle(MapStage):
     def _measure(self, text: str) -> int:
         if text == "raise":
             raise ArithmeticError(f"no length for {text}")
+        if text == "outage":
+            raise OutageError("the server at http://here does not answer")
         if text == "segfault":
             ctypes.string_at(0)
         if text == "exit":
