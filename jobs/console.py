@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-    from jobs.commands.run import RunFigures
+    from jobs.figures import RunFigures
 
 
 MOST_ROWS = 24

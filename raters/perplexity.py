@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipeline.io.tokenizer import load_tokenizer
 from raters.base import Completion, Scored, Scoring
-from raters.engines.options import ModelStage
+from raters.model_stage import ModelStage
 from raters.perplexity_model import ModelFacts
 
 

@@ -4,37 +4,26 @@ import argparse
 import json
 import os
 import time
-from dataclasses import dataclass, field
 
 from jobs.columns import open_columns
 from jobs.configuration import BoundConfiguration, load_configuration
 from jobs.console import Console, first_words
+from jobs.figures import RunFigures
 from jobs.levels import at_levels
 from jobs.record import recorded, told_ingest, told_mixtures
 from jobs.trial import trial
 from pipeline.io.store import open_store, probe
 from pipeline.io.workspace import Workspace
-from pipeline.spark.engine import Engine, StageFigures
-from pipeline.spark.ingest import IngestFigures, ingest, ingested
+from pipeline.spark.engine import Engine
+from pipeline.spark.ingest import ingest, ingested
 from pipeline.spark.lazy import LazySession
-from pipeline.spark.mixture import MixtureFigures, make_mixture
+from pipeline.spark.mixture import make_mixture
 
 RATING = "overall_score"
 """The rating that a run's summary explains by examples."""
 
 SHOWN_BYTES = 64 << 20
 """The examples come from the first parts that hold so much text."""
-
-
-@dataclass
-class RunFigures:
-    """What a run did; the summary and `--json` show it."""
-
-    ingest: IngestFigures
-    stages: list[StageFigures] = field(default_factory=list)
-    mixtures: list[MixtureFigures] = field(default_factory=list)
-    seconds: float = 0.0
-    spark_seconds: float = 0.0
 
 
 def run(arguments: argparse.Namespace) -> int:

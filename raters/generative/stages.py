@@ -14,7 +14,6 @@ from pipeline.stages.base import File
 from raters.base import Completion, Engine, Refused, Request
 from raters.columns import Row, model_columns, rating_columns
 from raters.criteria import CRITERIA
-from raters.engines.options import ModelStage
 from raters.generative.asking import Asker, open_asker
 from raters.generative.chat import Frame, chat_frame
 from raters.generative.excerpts import BUDGETS, Excerpt, LongDocuments
@@ -31,6 +30,7 @@ from raters.generative.ratings import LOW_MASS, Rated, rate
 from raters.generative.replies import DOMAIN, ReplyForm, as_json, compact
 from raters.generative.tokenizing import MarkerError
 from raters.generative.wording import own_wording, prompted_wording
+from raters.model_stage import ModelStage
 
 
 @dataclass(frozen=True, kw_only=True)

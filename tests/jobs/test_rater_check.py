@@ -18,9 +18,9 @@ from jobs.configuration import load_configuration
 from jobs.stages import RATERS, rater_class
 from raters.columns import Row
 from raters.criteria import CRITERIA
-from raters.engines.options import ModelStage
 from raters.generative.ratings import Rated
 from raters.generative.stages import DataMan, Prompted
+from raters.model_stage import ModelStage
 from raters.quality import Quality
 from schemas.errors import ConfigurationError
 
