@@ -26,8 +26,9 @@ from jobs.parameters import (
 from jobs.settings import Key, nearest
 from jobs.stages import rater_class, stage_class
 from pipeline.stages.base import Stage
-from schemas.config import Mixture, Source, StageEntry
+from schemas.config import Source, StageEntry
 from schemas.errors import ConfigurationError, WinnowError
+from schemas.mixture import Mixture
 
 if TYPE_CHECKING:
     from pipeline.export.formats import Format

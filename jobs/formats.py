@@ -4,7 +4,7 @@ import os
 from typing import TYPE_CHECKING
 
 from jobs.parameters import Problem
-from schemas.config import Mixture
+from schemas.mixture import Mixture
 
 if TYPE_CHECKING:
     from pipeline.export.formats import Format

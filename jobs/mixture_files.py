@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.parameters import Problem, resolve
-from schemas.config import Mixture
 from schemas.errors import ConfigurationError
+from schemas.mixture import Mixture
 
 if TYPE_CHECKING:
     from pipeline.io.store import Store

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 import pyarrow as pa
 
 from pipeline.io.store import Store
-from schemas.config import TOKENIZED_FORMATS
+from schemas.mixture import TOKENIZED_FORMATS
 
 Scratch = Callable[[], Path]
 """Gives a fresh local path for a file that is being written."""

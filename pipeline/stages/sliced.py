@@ -17,10 +17,10 @@ from pipeline.io.store import open_store
 from pipeline.io.workspace import columns_path
 from pipeline.select.expressions import compile_predicate
 from pipeline.stages.isolated import IsolatedStage
+from pipeline.stages.losses import Losses
 from pipeline.stages.rows import complete, empty, settle
 from pipeline.stages.slices import Slice, Span, cut_slices, parse_name, slices_folder, spans
 from pipeline.stages.sweep import (
-    Losses,
     Measured,
     SweepTask,
     columns_part,

@@ -13,7 +13,7 @@ from support.stages import Brittle, make_part, task_for, work_for
 
 from pipeline.io.beside import Address, BesideReader, InForce
 from pipeline.io.workspace import DocumentsPart
-from pipeline.stages import sweep as module
+from pipeline.stages import losses
 from pipeline.stages.exact_dedup import TextHash
 from pipeline.stages.isolated import CulpritError, IsolatedStage
 from pipeline.stages.rows import complete, scatter
@@ -95,8 +95,8 @@ def test_the_first_attempt_is_in_the_workers_own_process(tmp_path: Path) -> None
 def test_a_stage_that_fails_everywhere_fails_the_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: str, few: int, why: str
 ) -> None:
-    assert module.FEW_LOST == 10
-    monkeypatch.setattr(module, "FEW_LOST", few)
+    assert losses.FEW_LOST == 10
+    monkeypatch.setattr(losses, "FEW_LOST", few)
     part = make_part(tmp_path, [bad] * 40, group=20)
     told = rf"stage brittle fails on {few + 1} rows .*{why}"
     with pytest.raises(WinnowError, match=told) as raised:
@@ -113,7 +113,7 @@ def test_a_share_of_a_large_part_may_fail_but_few_rows_may_hang(
     (done,) = sweep(task_for(tmp_path, part, work_for(Brittle())), attempt=1)
     found = Counter(status for _, status in lengths(tmp_path, part, done))
     assert found == {"crashed": 15, "ok": 1485}
-    monkeypatch.setattr(module, "FEW_LOST", 1)
+    monkeypatch.setattr(losses, "FEW_LOST", 1)
     other = tmp_path / "other"
     part = make_part(other, ["hang"] * 2 + ["a"] * 398, group=2)
     with pytest.raises(WinnowError, match=r"fails on 2 rows .*no end after 2 s"):
