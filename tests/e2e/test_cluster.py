@@ -89,7 +89,6 @@ def test_one_job_with_the_wheel(
         "relate exact_dedup: write",
         "relate fuzzy_dedup",
         "relate fuzzy_dedup: write",
-        "select main: count",
         "select main: plan",
         "mixture main: cuts",
         "mixture main: write",
