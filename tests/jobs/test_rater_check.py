@@ -191,7 +191,8 @@ def test_mistakes_are_told_with_their_place(folder: Path, old: str, new: str, me
 
 
 def test_the_page_about_ratings_shows_what_there_is(folder: Path) -> None:
-    page = (ROOT / "docs" / "raters.md").read_text().partition("## Ratings")[2]
+    page = (ROOT / "docs" / "raters.md").read_text().partition("\n## Ratings\n")[2]
+    page = page.partition("\n## ")[0]
     told = set(re.findall(r"`([a-z_]+)`", page))
     shared = {field.name for field in fields(ModelStage)} - {"model"}
     for stage in (DataMan, Prompted):
