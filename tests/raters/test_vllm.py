@@ -17,7 +17,17 @@ import pytest
 from support.models import FIRST, SPECIAL, larger_config, write_model
 from support.vllm_server import WINDOW, VllmServer, descendants, engine_of, serving
 
-from raters.base import Choosing, Chosen, Engine, EngineDiedError, Refused, Request, Scored, Scoring
+from raters.base import (
+    Choosing,
+    Chosen,
+    Engine,
+    EngineDiedError,
+    EngineError,
+    Refused,
+    Request,
+    Scored,
+    Scoring,
+)
 from raters.perplexity import Perplexity
 
 pytest.importorskip("vllm", reason="vLLM is in .venv-vllm, which make test makes")
@@ -207,8 +217,10 @@ def test_an_engine_that_is_killed_is_an_error_and_starts_anew(
         core = engine_of(server.process.pid)
     killer = threading.Timer(0.5, os.kill, (core, signal.SIGKILL))
     killer.start()
-    told = "ended; what it wrote" if stage.engine == "vllm" else "the server at http.* does not"
-    with pytest.raises(EngineDiedError, match=told):
+    told: tuple[type[Exception], str] = (EngineDiedError, "ended; what it wrote")
+    if stage.engine == "server":
+        told = (EngineError, "the server at http.* does not")
+    with pytest.raises(told[0], match=told[1]):
         engine.run([request] * 3000)
     killer.join()
     if stage.engine == "vllm":
