@@ -1,6 +1,8 @@
 """A Spark session that starts with the first task, so that a run with nothing to do needs none."""
 
+import signal
 import subprocess
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -36,6 +38,7 @@ class LazySession:
 
             began = time.monotonic()
             self._session = open_session(self._app, self._master)
+            _interrupt_plainly()
             if self._workspace is not None:
                 check_executors(self._session, self._workspace)
             self.seconds = time.monotonic() - began
@@ -56,6 +59,12 @@ class LazySession:
                 "Spark's Java process has died (killed, or out of memory: --master takes fewer "
                 "cores, spark.driver.memory more memory); the same command goes on from here"
             ) from error
+
+
+def _interrupt_plainly() -> None:
+    """Let an interrupt be just that: PySpark's handler calls the JVM within other calls to it."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _died(session: "SparkSession", patience: float) -> bool:
