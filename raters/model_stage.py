@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
 from pipeline.stages.base import OPERATION, File, MapStage
-from raters.base import Engine, EngineError
+from raters.base import Engine
 from raters.engines.opening import open_engine
 from raters.engines.options import Device, Dtype, EngineName, EngineOptions
 from raters.perplexity_model import ModelFacts, check_packages, model_directory, read_facts
@@ -117,10 +117,6 @@ class ModelStage(MapStage):
 
     def open_engine(self) -> Engine:
         """The engine, loaded once a process; EngineError where it can't be."""
-        try:
-            check_packages(self.engine)
-        except ValueError as error:
-            raise EngineError(str(error)) from None
         return open_engine(self.options())
 
 

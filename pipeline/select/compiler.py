@@ -1,7 +1,7 @@
 """What an expression's tree means: types checked, complaints with a place, pyarrow.compute."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 
@@ -80,7 +80,7 @@ class Compiler:
         return handler(tree)
 
     def _column(self, tree: "exp.Expression") -> Node:
-        name = ".".join(part.name for part in tree.parts)  # type: ignore[attr-defined]
+        name = ".".join(part.name for part in cast("exp.Column", tree).parts)
         found = self._catalogue.get(name)
         if found is None:
             near = nearest(name, {column: column for column in self._catalogue})
@@ -127,7 +127,7 @@ class Compiler:
         from sqlglot import exp
 
         name = "and_kleene" if isinstance(tree, exp.And) else "or_kleene"
-        left, right = self._boolean(tree.left), self._boolean(tree.right)  # type: ignore[attr-defined]
+        left, right = self._boolean(tree.this), self._boolean(tree.expression)
         return called(pa.bool_(), name, left, right)
 
     def _not(self, tree: "exp.Expression") -> Node:
@@ -140,7 +140,7 @@ class Compiler:
     def _compare(self, tree: "exp.Expression") -> Node:
         names = {"EQ": "equal", "NEQ": "not_equal", "LT": "less", "LTE": "less_equal"}
         names |= {"GT": "greater", "GTE": "greater_equal"}
-        left, right = self._node(tree.left), self._node(tree.right)  # type: ignore[attr-defined]
+        left, right = self._node(tree.this), self._node(tree.expression)
         return called(pa.bool_(), names[type(tree).__name__], *self._pair(tree, left, right))
 
     def _pair(self, tree: "exp.Expression", left: Node, right: Node) -> tuple[Node, Node]:
@@ -226,8 +226,8 @@ class Compiler:
         from sqlglot import exp
 
         # Numbers are added as doubles: integers that overflow would be an error, or wrong.
-        left = converted(self._number(tree.left), pa.float64())  # type: ignore[attr-defined]
-        right = converted(self._number(tree.right), pa.float64())  # type: ignore[attr-defined]
+        left = converted(self._number(tree.this), pa.float64())
+        right = converted(self._number(tree.expression), pa.float64())
         if isinstance(tree, exp.Mod):
             return remainder(left, right)
         names = {"Add": "add", "Sub": "subtract", "Mul": "multiply", "Div": "divide"}

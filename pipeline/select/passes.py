@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -117,7 +117,7 @@ def _fit_sampler(selection: Selection, passes: Passes) -> Selection:
             selection.prepare(batch)[0].without(dropped), at
         )
 
-    sampler: FittingSampler = selection.sampler  # type: ignore[assignment]
+    sampler = cast("FittingSampler", selection.sampler)
     pools = _looked(passes, look).pools(SAMPLER)
     return selection.with_fitted(
         SAMPLER, {stratum: sampler.fit(pool) for stratum, pool in sorted(pools.items())}

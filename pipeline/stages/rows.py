@@ -1,12 +1,20 @@
 """A stage's rows put in their places, each with its status, which is the last column."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.select.expressions import Expression
 from schemas.errors import WinnowError
+
+
+def admitted(where: Expression | None, read: Callable[[], pa.RecordBatch], rows: int) -> pa.Array:
+    """Which of so many rows `where` admits: all without one, and none for which it is null."""
+    if where is None:
+        return pa.array([True] * rows, pa.bool_())
+    return pc.fill_null(where.evaluate(read()), False)
 
 
 @dataclass(frozen=True)

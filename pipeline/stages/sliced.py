@@ -15,10 +15,10 @@ from pipeline.io.digests import LogicalDigest
 from pipeline.io.parts import PartReader, PartWriter, find_footer
 from pipeline.io.store import open_store
 from pipeline.io.workspace import columns_path
-from pipeline.select.expressions import compile_predicate
+from pipeline.select.expressions import Expression
 from pipeline.stages.isolated import IsolatedStage
 from pipeline.stages.losses import Losses
-from pipeline.stages.rows import complete, empty, settle
+from pipeline.stages.rows import Settled, admitted, complete, empty, settle
 from pipeline.stages.slices import Slice, Span, cut_slices, parse_name, slices_folder, spans
 from pipeline.stages.sweep import (
     Measured,
@@ -100,12 +100,21 @@ class SlicedPart:
             sizes.append(self._reader.read(group, _SIZES).column(0).to_numpy())
         return cut_slices(np.concatenate(wanted), np.concatenate(sizes), limit)
 
+    @cached_property
+    def _where(self) -> Expression | None:
+        return self.work.predicate()
+
     def _admitted(self, span: Span) -> pa.Array:
-        if self.work.where is None:
-            return pa.array([True] * span.rows, pa.bool_())
-        batch = self._reader.read(span.group, self.work.where_reads)
-        predicate = compile_predicate(self.work.where, self.work.where_fields)
-        return pc.fill_null(predicate.evaluate(batch.slice(span.start, span.rows)), False)
+        def read() -> pa.RecordBatch:
+            batch = self._reader.read(span.group, self.work.where_reads)
+            return batch.slice(span.start, span.rows)
+
+        return admitted(self._where, read, span.rows)
+
+    def _settled(self, span: Span) -> Settled:
+        earlier = (source(span) for source in self._earlier)
+        schema = self.work.schema()
+        return settle(schema, self._admitted(span), self._copies(span), earlier)
 
     def _copies(self, span: Span) -> pa.Array | None:
         if self.work.copy_of is None:
@@ -118,16 +127,13 @@ class SlicedPart:
 
     def missing(self) -> Iterator[tuple[Span, pa.Array]]:
         """The rows that are still to be measured, as numbers within spans of the part."""
-        schema, there = self.work.schema(), set[str]()
         if self.find() is not None:
             return
-        there.update(entry.path for entry in self._store.list(f"{self.root}/{self.key}"))
+        there = {entry.path for entry in self._store.list(f"{self.root}/{self.key}")}
         for piece in self.slices:
             for span in spans(self._groups, piece.start, piece.end):
                 if self.path(piece) not in there:
-                    earlier = (source(span) for source in self._earlier)
-                    known = settle(schema, self._admitted(span), self._copies(span), earlier)
-                    yield span, known.missing
+                    yield span, self._settled(span).missing
 
     def read(self, span: Span, rows: pa.Array, addresses: Mapping[str, Address]) -> pa.RecordBatch:
         """Columns of chosen rows of a span."""
@@ -138,10 +144,7 @@ class SlicedPart:
         """Measure what is not known of a slice's rows, and commit the slice."""
         schema = self.work.schema()
         parts = list(spans(self._groups, piece.start, piece.end))
-        known = []
-        for span in parts:
-            earlier = (source(span) for source in self._earlier)
-            known.append(settle(schema, self._admitted(span), self._copies(span), earlier))
+        known = [self._settled(span) for span in parts]
         missing = [
             self.read(span, settled.missing, self.work.reads)
             for span, settled in zip(parts, known, strict=True)
@@ -160,7 +163,7 @@ class SlicedPart:
                 rows = settled.completed(some, span.rows)
                 statuses.update(rows.column(self.work.status).to_pylist())
                 writer.write(rows, self._ids(span))
-            told = {"status": dict(statuses), "values": self._values}
+            told = part_statistics(statuses, self._values, Counter())
             _, made = writer.commit(told, "slice.part")
         kept = sum(settled.kept for settled in known)
         rows_read = piece.end - piece.start

@@ -18,7 +18,7 @@ from pipeline.select.expressions import Expression, compile_predicate
 from pipeline.stages.base import MapStage
 from pipeline.stages.isolated import IsolatedStage, cause, time_limit
 from pipeline.stages.losses import Losses
-from pipeline.stages.rows import complete, empty, settle
+from pipeline.stages.rows import admitted, complete, empty, settle
 from schemas.errors import WinnowError
 
 
@@ -45,6 +45,10 @@ class MapWork:
     def status(self) -> str:
         """The name of the status column on disk."""
         return f"{self.stage.kind}_status"
+
+    def predicate(self) -> Expression | None:
+        """`where`, compiled; None where there is none."""
+        return compile_predicate(self.where, self.where_fields) if self.where else None
 
     def schema(self) -> pa.Schema:
         """The columns on disk."""
@@ -239,9 +243,7 @@ class _Stage:
         self._sweep = sweep_
         self._earlier = sweep_.reusable(work)
         self._isolated = sweep_._stack.enter_context(IsolatedStage(work.stage)) if attempt else None
-        self._where: Expression | None = (
-            compile_predicate(work.where, work.where_fields) if work.where else None
-        )
+        self._where = work.predicate()
         self._losses = Losses(work.name, sweep_._task.part)
 
     def measure(self, group: int, rows: int) -> pa.RecordBatch:
@@ -258,9 +260,7 @@ class _Stage:
         return batch
 
     def _admitted(self, rows: int) -> pa.Array:
-        if self._where is None:
-            return pa.array([True] * rows, pa.bool_())
-        return pc.fill_null(self._where.evaluate(self._sweep.read(self.work.where_reads)), False)
+        return admitted(self._where, lambda: self._sweep.read(self.work.where_reads), rows)
 
     def _copies(self) -> pa.Array | None:
         if self.work.copy_of is None:

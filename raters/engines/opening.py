@@ -3,13 +3,18 @@
 from collections.abc import Callable, Mapping
 from functools import cache
 
-from raters.base import Engine
+from raters.base import Engine, EngineError
 from raters.engines.options import EngineName, EngineOptions
+from raters.perplexity_model import check_packages
 
 
 @cache
 def open_engine(options: EngineOptions) -> Engine:
-    """The engine that the options name, loaded once a process."""
+    """The engine that the options name, loaded once a process; EngineError where it can't be."""
+    try:
+        check_packages(options.engine)
+    except ValueError as error:
+        raise EngineError(str(error)) from None
     return _OPENERS[options.engine](options)
 
 

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 from raters.base import Choosing, EngineError, Request
 from raters.engines import attention
 from raters.engines.attention import Memory, Reading, UnfitModelError, reading
-from raters.engines.onednn import use_onednn
+from raters.engines.loading import load_model
 from raters.engines.options import Device, Dtype
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
 
 _LOGITS = {"cpu": 2**17, "cuda": 2**27}
 """So many logits are there at a time; on a processor they should stay in its cache."""
@@ -33,26 +32,11 @@ class PackedModel:
 
     def __init__(self, directory: str, dtype: Dtype, device: Device) -> None:
         import torch
-        from transformers import AutoModelForCausalLM
-        from transformers.utils.logging import disable_progress_bar
 
-        disable_progress_bar()
         attention.register()
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.device = torch.device(device)
         try:
-            model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-                directory,
-                dtype=getattr(torch, dtype),
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
-                attn_implementation=attention.NAME,
-            )
-            self._model = model.eval().to(self.device)
-            if device == "cpu":
-                use_onednn(self._model)
+            self._model = model = load_model(directory, dtype, device, attention.NAME)
+            self.device = model.device
             self._body = self._model.base_model
             self._head = self._model.get_output_embeddings()
             config = model.config.get_text_config()

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from raters.base import Choosing, Completion, Request, Scored, Scoring
 from raters.engines.choosing import choose
-from raters.engines.onednn import use_onednn
+from raters.engines.loading import load_model
 from raters.engines.options import Device, Dtype
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
 
 _ROWS = 128
 """Logits are made for so many tokens at a time; measured fastest, as they stay in the cache."""
@@ -27,24 +26,8 @@ class TransformersEngine:
     exact: ClassVar[bool] = True
 
     def __init__(self, directory: str, dtype: Dtype = "float32", device: Device = "auto") -> None:
-        import torch
-        from transformers import AutoModelForCausalLM
-        from transformers.utils.logging import disable_progress_bar
-
-        disable_progress_bar()
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            directory,
-            dtype=getattr(torch, dtype),
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-        )
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._device = torch.device(device)
-        self._model = model.eval().to(self._device)
-        if device == "cpu":
-            use_onednn(self._model)
+        self._model = load_model(directory, dtype, device)
+        self._device = self._model.device
         self._body = self._model.base_model
         self._head = self._model.get_output_embeddings()
         self._plain = self._head_is_all()
