@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from decimal import Decimal
 
 import duckdb
 import pyarrow as pa
@@ -96,7 +97,7 @@ def both(text: str, rows: Sequence[tuple[object, ...]]) -> tuple[list[object], l
 @given(numbers(3), ROWS)
 def test_numbers_are_duckdbs(text: str, rows: list[tuple[object, ...]]) -> None:
     for found, expected in zip(*both(text, rows), strict=True):
-        if isinstance(expected, int | float) and math.isfinite(expected):
+        if isinstance(expected, int | float | Decimal) and math.isfinite(expected):
             assert found == pytest.approx(float(expected), rel=1e-9, abs=1e-9)
         else:
             assert found is None
