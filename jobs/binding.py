@@ -119,7 +119,7 @@ def bind_stage(
 def _class_of(entry: StageEntry) -> type[Stage]:
     """The class of a stage; that of `quality` is the one that its rater names."""
     if entry.kind != "quality" or "rater" not in entry.parameters:
-        return stage_class(entry.kind)
+        return stage_class(entry.kind).suited(entry.parameters)
     rater = entry.parameters["rater"]
     if not isinstance(rater, str):
         raise ParameterError([(("rater",), "should be a string")])

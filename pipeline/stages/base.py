@@ -30,6 +30,11 @@ class Stage:
     libraries: ClassVar[tuple[str, ...]] = ()
     """Distributions whose version can change the values; part of the fingerprint."""
 
+    @classmethod
+    def suited(cls, parameters: Mapping[str, object]) -> "type[Stage]":
+        """The class of the stage that has these parameters, where a kind has several."""
+        return cls
+
     def schema(self) -> pa.Schema:
         """The columns that the stage writes, without the status column."""
         raise NotImplementedError
