@@ -47,8 +47,15 @@ class Stage:
         """By name, the versions of `libraries`."""
         return {name: importlib.metadata.version(name) for name in self.libraries}
 
+    def columns_read(self) -> tuple[str, ...]:
+        """The columns that it needs: those of `reads`, where no parameter names others."""
+        return self.reads
+
     def check(self) -> None:
         """Raise ValueError, before any work, where the parameters can't be used together."""
+
+    def check_types(self, types: Mapping[str, pa.DataType]) -> None:
+        """Raise ValueError, before any work, where columns that it reads have other types."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Bags of hashed n-grams (Weinberger et al. 2009), by which texts are weighed against each other.
 
 The n-grams of 1, 2, .. words in a row after NFKC and casefold fall in buckets. The hash of an
-n-gram is that of a shingle of so many words; its upper 32 bits, as a share of 2 ** 32, choose the bucket.
+n-gram is that of a shingle of so many words; its upper 32 bits, as a share of 2 ** 32, choose the
+bucket.
 """
 
 import numpy as np
