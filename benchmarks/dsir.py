@@ -18,9 +18,9 @@ PEERS = ("data-selection==1.0.3", "nltk==3.10.4")
 SAMPLE = 2_000_000
 """Bytes of text that both weigh; the same rates hold for any number."""
 NOTES = """
-10,000 buckets hold far more n-grams than that, so that another hash alone changes the order. What is
-left is the words: marks are words of NLTK's, and a run of Han characters is one. With Winnow's words
-and its own hash the package's order agrees with Winnow's at 0.97.
+There are far more n-grams than buckets, so that another hash alone changes the order. What is left
+is the words: marks are words of NLTK's, and a run of Han characters is one. With Winnow's words and
+the package's hash the order agrees with Winnow's at 0.97.
 """
 
 Floats = npt.NDArray[np.float64]

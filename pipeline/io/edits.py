@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.io.parts import cast_column
 from pipeline.text.edits import EditedText, Redaction, edit_text
 from schemas.errors import OutageError
+from schemas.tables import RANGES
 
 KINDS = ("lines", "substrings", "redaction")
 """Kinds of edits, in the order in which they are applied."""
@@ -52,7 +54,7 @@ class Edits:
         the column of a range outside the text.
         """
         ids, texts = batch.column("id").to_pylist(), batch.column("text").to_pylist()
-        ranges = {name: Ranges(name, batch.column(name)) for name in self.columns}
+        ranges = {name: Ranges(name, _lists(batch.column(name))) for name in self.columns}
         for row, text in enumerate(texts):
             found = {name: given.row(row, ids[row], len(text)) for name, given in ranges.items()}
             redacted = found.get(self.redaction or "")
@@ -84,6 +86,10 @@ def is_ranges(kind: pa.DataType) -> bool:
             pa.types.is_string(kinds) or pa.types.is_null(kinds)
         )
     return pa.types.is_null(inner) or (_is_list(inner) and _is_integer(inner.value_type))
+
+
+def _lists(column: pa.Array) -> pa.Array:
+    return column if is_ranges(column.type) else cast_column(column, RANGES)
 
 
 def _is_list(kind: pa.DataType) -> bool:

@@ -26,6 +26,7 @@ from pipeline.export.shards import (
 from pipeline.io.beside import Place
 from pipeline.io.digests import canonical_json
 from pipeline.io.edits import Edits
+from pipeline.io.parts import cast_column
 from pipeline.io.store import open_store
 from pipeline.select.bins import Plan
 from pipeline.select.draws import draws
@@ -262,7 +263,7 @@ def _edited(edits: Edits, rows: pa.RecordBatch, counted: pa.ChunkedArray) -> dic
 
 
 def _typed(column: pa.Array | None, kind: pa.DataType, rows: int) -> pa.Array:
-    return pa.nulls(rows, kind) if column is None else column.cast(kind)
+    return pa.nulls(rows, kind) if column is None else cast_column(column, kind)
 
 
 def _shard_numbers(

@@ -89,6 +89,14 @@ def test_ranges_of_every_shape_mean_the_same(kind: pa.DataType) -> None:
         assert sizes == [2, 4, 0, 3][start:]
 
 
+def test_a_part_without_the_column_has_no_ranges() -> None:
+    # Such a part is read as string nulls.
+    given = batch(["abcd"], gone=pa.nulls(1, pa.string()))
+    found = EditTexts(lines="gone", substrings="gone").apply(given)
+    assert found.column("edited_n_bytes").to_pylist() == [4]
+    assert EditTexts(redaction="gone").apply(given).column("status").to_pylist() == ["skipped"]
+
+
 @pytest.mark.parametrize(
     ("column", "told"),
     [
