@@ -176,6 +176,7 @@ def test_it_is_verified_and_planned_again_as_it_is(folder: Path, name: str) -> N
 def test_a_mixture_without_edits_has_the_stored_texts(folder: Path, records: list[Record]) -> None:
     manifest, rows = samples(folder / "work/mixtures/whole")
     assert "edits" not in manifest
+    assert manifest["totals"]["documents"] == len(rows) == len(records)
     assert sorted(row["text"] for row in rows.values()) == sorted(r["text"] for r in records)
     kinds = {row["source_id"]: row["kept"] for row in rows.values()}
     assert kinds["n0"][0] == dict(zip(("start", "end"), records[0]["kept"][0], strict=True)) | {
