@@ -46,8 +46,8 @@ def edit_text(
     sizes = [_size(ranges) for ranges in (whole, kept, left, clear)]
     taken = [before - after for before, after in pairwise(sizes)]
     pieces = [(start, text[start:end]) for start, end in clear]
-    pieces += [(at, mark.replacement) for mark, at in _placed(marks, left)]
-    # A replacement's place is no other piece's: what is clear does not begin there.
+    # Nothing that is clear begins in a redacted range.
+    pieces += [(mark.start, mark.replacement) for mark in _touching(marks, left)]
     return EditedText("".join(piece for _, piece in sorted(pieces)), *taken)
 
 
@@ -96,14 +96,14 @@ def _without(ranges: Sequence[Range], removed: Sequence[Range]) -> Iterator[Rang
             yield start, end
 
 
-def _placed(marks: Sequence[Redaction], left: Sequence[Range]) -> Iterator[tuple[Redaction, int]]:
-    """Each redaction of which anything is left, and where that begins."""
+def _touching(marks: Sequence[Redaction], left: Sequence[Range]) -> Iterator[Redaction]:
+    """Each redaction of which anything is left."""
     at = 0
     for mark in marks:
         while at < len(left) and left[at][1] <= mark.start:
             at += 1
         if at < len(left) and left[at][0] < mark.end:
-            yield mark, max(mark.start, left[at][0])
+            yield mark
 
 
 def _size(ranges: Iterable[Range]) -> int:
