@@ -35,8 +35,8 @@ def kernel(function: F) -> F:
 def _stand_in_cache(function: FunctionType) -> None:
     """Let a function stand in a copy of its source, beside the machine code.
 
-    numba keeps machine code by the path of the source, and by its time. The same source lies elsewhere
-    in every environment, archive and executor; the copy is the same for all, and made once.
+    numba keeps machine code by the path of the source, and by its time. The same source lies
+    elsewhere in every environment, archive and executor; the copy is made once, for all.
     """
     package, _, module = function.__module__.rpartition(".")
     path = cache_folder() / "sources" / package / f"{module}.py"
