@@ -1,5 +1,6 @@
 """The jobs on a real cluster, by spark-submit: the same bytes as on one machine."""
 
+import json
 import shutil
 import subprocess
 import tarfile
@@ -108,9 +109,17 @@ def test_a_job_for_each_kind_of_work_with_an_archive_and_executors_on_demand(
     ]
     for job in ("ingest", "annotate", "dedup", "rate", "select"):
         words = [str(corpus), "--set", f"workspace={work}"]
+        words += ["--log-format", "json"] * (job == "annotate")
         done = cluster.submit(job, *words, options=options)
         assert done.returncode == 0, done.stdout + done.stderr
         assert ("no such stage" in done.stdout) == (job == "rate")
+        if job == "annotate":
+            lines = [line for line in done.stderr.splitlines() if line.startswith("{")]
+            assert any(json.loads(line)["event"].startswith("measure language") for line in lines)
+            assert '{"table": "stages"' in done.stdout
+    records = [json.loads(path.read_text()) for path in sorted((work / "runs").iterdir())]
+    assert [record["command"] for record in records] == ["run", "run", "run", "select"]
+    assert {record["outcome"] for record in records} == {"done"}
     assert differing(work, undisturbed) == []
 
 
