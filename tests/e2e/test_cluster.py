@@ -4,12 +4,11 @@ import shutil
 import subprocess
 import tarfile
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support import CONFIGURATION, differing, make_corpus, run_json, winnow
-from support.cluster import Cluster, bare_python, spark_cluster, told_names
+from support.cluster import Cluster, bare_python, told_names
 
 pytestmark = pytest.mark.slow
 
@@ -43,13 +42,6 @@ def undisturbed(corpus: Path) -> Path:
     """The workspace of a run on one core of this machine."""
     run_json(str(corpus), "--master", "local[1]")
     return corpus.parent / "work"
-
-
-@pytest.fixture(scope="module")
-def cluster(folder: Path) -> Iterator[Cluster]:
-    python = bare_python(folder / "python")
-    with spark_cluster(folder, python) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
