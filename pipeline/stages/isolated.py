@@ -23,7 +23,8 @@ from schemas.errors import OutageError, WinnowError
 _PIECES = 16
 """A batch that the stage does not survive is cut into so many.
 
-A hang costs a time limit a cut, a crash another load of the model: of 2000 rows four.
+A hang costs a time limit a cut, a crash another load of the model: of 2000 rows four, and one for
+the second try of the row that is found.
 """
 IDLE = "WINNOW_IDLE_SECONDS"
 """The variable that says after how long a child of which nothing is asked ends: 60 s without."""
@@ -72,9 +73,12 @@ class IsolatedStage:
     ) -> tuple[pa.RecordBatch | None, dict[int, str]]:
         """The stage's columns for the rows that survive, and the status of each other row.
 
-        `found` is told of each row that does not, and may raise to give up.
+        A row is held to crash the stage at its second try alone: at one, somebody else may have
+        killed the child, or the model's own process. `found` is told of each row that does not
+        survive, and may raise to give up.
         """
         culprits: dict[int, str] = {}
+        suspects: set[int] = set()
         kept: list[pa.RecordBatch] = []
         pending = [(0, len(batch))]
         while pending:
@@ -86,6 +90,10 @@ class IsolatedStage:
                     step = -(-count // _PIECES)
                     cuts = range(start, start + count, step)
                     pending += [(at, min(step, start + count - at)) for at in reversed(cuts)]
+                    continue
+                if culprit.status == "crashed" and start not in suspects:
+                    suspects.add(start)
+                    pending.append((start, 1))
                     continue
                 culprits[start] = culprit.status
                 found(culprit)

@@ -78,6 +78,16 @@ def test_a_culprit_is_one_reject_and_the_rest_goes_on(
     assert found[1] == Reject(-1, None, reason, told)
 
 
+def test_a_record_at_which_others_kill_the_reader_is_no_culprit(tmp_path: Path) -> None:
+    once = f"once {tmp_path / 'ledger'}"
+    found = isolated(tmp_path, "a", once, "killed", "b")
+    assert (tmp_path / "ledger").exists()
+    assert texts(found) == ["a", once, "b"]
+    assert found[2] == Reject(
+        -1, None, "crashed", "record 3 of the range that begins at 0: exit status -9"
+    )
+
+
 def test_a_range_that_nothing_gets_past_is_given_up(tmp_path: Path) -> None:
     found = isolated(tmp_path, "a", "stuck", *("b" * 20))
     assert texts(found) == ["a"]

@@ -153,6 +153,16 @@ def test_a_process_is_replaced_and_goes_on(bad: str) -> None:
     assert [error.status for error in told] == ["crashed"] * 2
 
 
+def test_a_row_at_which_others_kill_the_process_is_no_culprit(tmp_path: Path) -> None:
+    text = f"once {tmp_path / 'ledger'}"
+    batch = pa.record_batch([pa.array([text], pa.string())], ["text"])
+    with IsolatedStage(Brittle()) as isolated:
+        found, lost = isolated.apply(batch)
+    assert (tmp_path / "ledger").exists()
+    assert found is not None
+    assert (found.column("length").to_pylist(), lost) == ([len(text)], {})
+
+
 @settings(max_examples=5, deadline=None)
 @given(st.lists(st.sampled_from(["a", "bb", "raise"]), max_size=60))
 def test_isolated_is_the_stage_but_for_its_culprits(texts: list[str]) -> None:
