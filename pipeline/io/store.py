@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import socket
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,11 @@ from schemas.errors import ConfigurationError, WinnowError
 
 TEMPORARY = "_tmp"
 """Folder of unfinished local files inside a store; nothing in it is ever read."""
+
+SHARE = (
+    "the workspace has to be on a disk that all machines mount at the same path, writable for "
+    "the executors' user, or in an object store whose credentials they have"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,13 @@ def open_store(location: str) -> Store:
     from pipeline.io.local import LocalStore
 
     return LocalStore(location.removeprefix("file://"))
+
+
+def check_shared(store: Store) -> None:
+    """Raise on a machine that does not see the workspace, as an executor that came late may not."""
+    if not store.exists("workspace.json"):
+        host = socket.gethostname()
+        raise WinnowError(f"executor on {host}: it does not see {store.root}; {SHARE}")
 
 
 def probe(store: Store) -> None:

@@ -24,6 +24,8 @@ from pipeline.io.inputs import InputFile, Unit
 from pipeline.io.isolation import MOST_IN_A_ROW, read_isolated
 from pipeline.io.reading import read_unit
 from pipeline.io.records import Outcome, ReadOptions, Reject
+from pipeline.io.store import open_store
+from pipeline.io.workspace import Workspace
 from schemas.errors import WinnowError
 
 QUICK = ReadOptions(record_seconds=1.0)
@@ -158,6 +160,7 @@ def test_a_task_goes_on_after_its_committed_pieces_past_a_culprit(tmp_path: Path
     words = [f"{'word ' * 40}{number}" for number in range(60)]
     words[25], words[40] = "crash", "hang"
     work = str(tmp_path / "work")
+    Workspace(open_store(work)).create()
     task = IngestTask(work, 1, 0, (unit(tmp_path, words),), QUICK, 2000)
     call = "from pipeline.io.ingest import run_ingest_task; run_ingest_task(given)"
     assert in_python(call, task).returncode == -signal.SIGSEGV
