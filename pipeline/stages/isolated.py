@@ -104,8 +104,9 @@ class IsolatedStage:
             outcome, reply = self._exchange(batch)
         except (OSError, EOFError):
             code = self.stop()
-            if code == 0 and again:
-                # It had just ended by itself, as nothing had been asked of it.
+            if code in (0, -signal.SIGKILL) and again:
+                # It had just ended by itself, as nothing had been asked of it, or somebody killed
+                # it. The very same batch, for there are engines that mind how they are asked.
                 return self._send(batch, again=False)
             raise CulpritError("crashed", f"its process ended with code {code}") from None
         except BaseException:

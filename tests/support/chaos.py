@@ -17,6 +17,9 @@ ENGINE = "EngineCore"
 REPLACED = ("manifest.json", "croissant.json", "README.md")
 """What of a mixture is replaced whole."""
 
+QUIET = 2.0
+"""Nobody holds on to a file for so many seconds between closing it and giving it its name."""
+
 Stamp = tuple[int, int, str]
 
 
@@ -55,10 +58,14 @@ class Scene:
 
 @dataclass(frozen=True)
 class Damage:
-    """One kind of damage; `inflict` says what was hit, or None where there is nothing to hit."""
+    """One kind of damage; `inflict` says what was hit, or None where there is nothing to hit.
+
+    What is `fatal` to a run's progress is done in its turn alone, others in between too.
+    """
 
     name: str
     inflict: Callable[[Scene], str | None]
+    fatal: bool = False
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
@@ -67,12 +74,13 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 def _killed(scene: Scene, found: Sequence[int]) -> str | None:
-    if not found:
+    # The dead have no command line.
+    living = {pid: line for pid in found if (line := command_line(pid))}
+    if not living:
         return None
-    victim = scene.chance.choice(found)
-    told = f"{victim} ({command_line(victim)[-60:].strip()})"
+    victim = scene.chance.choice(sorted(living))
     _signal(victim, signal.SIGKILL)
-    return told
+    return f"{victim} ({living[victim][-60:].strip()})"
 
 
 def kill_executor(scene: Scene) -> str | None:
@@ -81,7 +89,9 @@ def kill_executor(scene: Scene) -> str | None:
 
 
 def kill_driver(scene: Scene) -> str | None:
-    """The driver's JVM, or its Python."""
+    """The JVM or the Python of a driver that has executors."""
+    if not called(EXECUTOR):
+        return None
     return _killed(scene, [p for pid in scene.drivers for p in (pid, *descendants(pid))])
 
 
@@ -113,7 +123,7 @@ def pause(scene: Scene) -> str | None:
 
 def fill_disk(scene: Scene) -> str | None:
     """Leave no byte on the workspace's disk for a while."""
-    if scene.disk is None:
+    if scene.disk is None or not called(EXECUTOR):
         return None
     ballast, seconds = scene.disk / "ballast", scene.chance.uniform(1, 4)
     if ballast.exists():
@@ -129,7 +139,7 @@ def fill_disk(scene: Scene) -> str | None:
 
 def corrupt_temporary_file(scene: Scene) -> str | None:
     """Turn over a byte of a file that a dead process left, or of one of Spark's shuffles."""
-    left = [path for path in _files(scene.work / "_tmp") if not _is_open(path)]
+    left = [path for path in (scene.work / "_tmp").glob("*") if _is_left(path)]
     found = left + [path for path in _files(scene.shuffles) if path.name.endswith(".data")]
     if not found:
         return None
@@ -150,26 +160,27 @@ def corrupt_temporary_file(scene: Scene) -> str | None:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
+    """The files in a folder, from which others may just be taking some away."""
+    return [Path(place, name) for place, _, names in os.walk(folder) for name in names]
 
 
-def _is_open(path: Path) -> bool:
-    """Whether a process is at work on a file: it is not for others to write to then."""
+def _is_left(path: Path) -> bool:
+    """Whether it is an old file that nobody has open: one in hand is not for others to write to."""
     for link in Path("/proc").glob("[0-9]*/fd/*"):
         with contextlib.suppress(OSError):
             if os.readlink(link) == str(path):
-                return True
-    return False
+                return False
+    return path.is_file() and time.time() - path.stat().st_mtime > QUIET
 
 
 KINDS = (
-    Damage("an executor is killed", kill_executor),
-    Damage("the driver is killed", kill_driver),
+    Damage("an executor is killed", kill_executor, fatal=True),
+    Damage("the driver is killed", kill_driver, fatal=True),
     Damage("a Python worker is killed", kill_python_worker),
     Damage("a rating worker is killed", kill_rating_worker),
     Damage("an engine is killed", kill_engine),
     Damage("a worker is paused", pause),
-    Damage("the disk is full", fill_disk),
+    Damage("the disk is full", fill_disk, fatal=True),
     Damage("a temporary file is corrupted", corrupt_temporary_file),
 )
 
