@@ -4,10 +4,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from support import ROOT, command, contents, differing, winnow
+from support import ROOT, command, differing, winnow
 from support.chaos import Committed, Scene
 from support.cluster import Cluster, executor_environment
 from support.processes import end
@@ -15,7 +16,7 @@ from support.processes import end
 LEASE = "1.2"
 """Seconds."""
 
-JUDGE = "columns/judge/"
+JUDGE = ("columns/judge/", "columns/judge.map/")
 """Where the columns are whose engine promises no bytes ..."""
 
 EXPECTED, EQUAL = 0.02, 0.995
@@ -134,17 +135,11 @@ class Company:
 
 def compare(found: Path, wanted: Path) -> None:
     """The judge's columns: every row once, within the tolerances."""
-    ours, theirs = (
-        [n for n in contents(at) if n.startswith(JUDGE) and ".lease." not in n]
-        for at in (found, wanted)
-    )
-    assert ours == theirs
+    ours, theirs = _judged(found), _judged(wanted)
+    assert ours.keys() == theirs.keys()
     equal = rows = 0
-    for name in theirs:
-        if not name.endswith(".parquet") or "/_" in name:
-            continue
-        one, other = (pq.read_table(folder / name) for folder in (found, wanted))
-        assert len(one) == len(other)
+    for name, other in theirs.items():
+        one = ours[name]
         assert one.column("quality_status") == other.column("quality_status")
         for here, there in zip(one.to_pylist(), other.to_pylist(), strict=True):
             rows += 1
@@ -153,3 +148,11 @@ def compare(found: Path, wanted: Path) -> None:
                 if column.endswith("_expected"):
                     assert here[column] == pytest.approx(there[column], abs=EXPECTED)
     assert equal >= EQUAL * rows
+
+
+def _judged(work: Path) -> dict[str, pa.Table]:
+    """The judge's columns of each part; keys, which follow from values, are left out of names."""
+    paths = list(work.glob("columns/judge*/*/*.parquet"))
+    found = {f"{p.parents[1].name}/{p.name.partition('.')[0]}": pq.read_table(p) for p in paths}
+    assert len(found) == len(paths), "a part is there twice"
+    return found
