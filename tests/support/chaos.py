@@ -80,7 +80,7 @@ def _killed(scene: Scene, found: Sequence[int]) -> str | None:
         return None
     victim = scene.chance.choice(sorted(living))
     _signal(victim, signal.SIGKILL)
-    return f"{victim} ({living[victim][-60:].strip()})"
+    return f"{victim} ({living[victim].strip()[-60:]})"
 
 
 def kill_executor(scene: Scene) -> str | None:
@@ -118,7 +118,7 @@ def pause(scene: Scene) -> str | None:
     victim, seconds = scene.chance.choice(found), scene.chance.uniform(2, 5)
     _signal(victim, signal.SIGSTOP)
     scene.later(seconds, lambda: _signal(victim, signal.SIGCONT))
-    return f"{victim} for {seconds:.1f} s ({command_line(victim)[-60:].strip()})"
+    return f"{victim} for {seconds:.1f} s ({command_line(victim).strip()[-60:]})"
 
 
 def fill_disk(scene: Scene) -> str | None:
