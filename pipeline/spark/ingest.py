@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.io.generations import (
     IngestOptions,
-    SourceFigures,
     claim,
     commit,
-    figures_by_source,
     make_plan,
     new_inputs,
 )
 from pipeline.io.ingest import IngestTask, run_ingest_task
 from pipeline.io.inputs import InputFile, Unit
+from pipeline.io.tally import SourceFigures, figures_by_source, records_taken
 from pipeline.io.workspace import Workspace
 from pipeline.spark.attempts import attempt
 from pipeline.spark.tasks import Progress, run_tasks
@@ -91,7 +90,7 @@ def _check_rejects(results: Sequence[Mapping[str, Any]], limit: float) -> None:
     rejects: dict[str, Counter[str]] = {}
     for result in results:
         for tally in result["tallies"]:
-            documents[tally["source"]] += tally["documents"]
+            documents[tally["source"]] += records_taken(tally)
             rejects.setdefault(tally["source"], Counter()).update(tally["rejects"])
     for source, reasons in rejects.items():
         lost = reasons.total()
