@@ -77,6 +77,11 @@ def records_taken(counted: Mapping[str, Any]) -> int:
     return int(counted["documents"] - segments.get("segments", 0) + segments.get("parents", 0))
 
 
+def records_sound(counted: Mapping[str, Any]) -> int:
+    """The records that held a document, those too that were shorter than a segment."""
+    return records_taken(counted) + int(counted["passed_over"].get(TOO_SHORT, 0))
+
+
 @dataclass
 class SourceFigures:
     """What became of the records of one source, over all generations."""

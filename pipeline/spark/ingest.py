@@ -15,7 +15,7 @@ from pipeline.io.generations import (
 )
 from pipeline.io.ingest import IngestTask, run_ingest_task
 from pipeline.io.inputs import InputFile, Unit
-from pipeline.io.tally import SourceFigures, figures_by_source, records_taken
+from pipeline.io.tally import SourceFigures, figures_by_source, records_sound
 from pipeline.io.workspace import Workspace
 from pipeline.spark.attempts import attempt
 from pipeline.spark.tasks import Progress, run_tasks
@@ -90,7 +90,7 @@ def _check_rejects(results: Sequence[Mapping[str, Any]], limit: float) -> None:
     rejects: dict[str, Counter[str]] = {}
     for result in results:
         for tally in result["tallies"]:
-            documents[tally["source"]] += records_taken(tally)
+            documents[tally["source"]] += records_sound(tally)
             rejects.setdefault(tally["source"], Counter()).update(tally["rejects"])
     for source, reasons in rejects.items():
         lost = reasons.total()

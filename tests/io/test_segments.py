@@ -23,7 +23,7 @@ from pipeline.io.parts import PartReader
 from pipeline.io.records import Cut, ReadOptions, Segmentation
 from pipeline.io.segments import cut
 from pipeline.io.store import open_store
-from pipeline.io.tally import figures_by_source, records_taken
+from pipeline.io.tally import figures_by_source, records_sound, records_taken
 from pipeline.io.tokenizer import SHIPPED
 from pipeline.io.workspace import Workspace
 from schemas.errors import ConfigurationError
@@ -187,7 +187,7 @@ def test_what_is_dropped_is_counted(tmp_path: Path) -> None:
         "dropped_tokens": sum(count % 30 for count in tokens),
         "dropped_bytes": size - tally["bytes"],
     }
-    assert records_taken(tally) == 2
+    assert (records_taken(tally), records_sound(tally)) == (2, 3)
 
 
 def test_the_size_of_a_part_changes_no_row_and_parts_no_document(tmp_path: Path) -> None:
