@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pipeline.io.contents import Key, whole_digest
 from pipeline.io.digests import canonical_json
 from pipeline.io.extraction import extraction_version
 from pipeline.io.faults import fault
@@ -146,11 +147,11 @@ def cut(files: Sequence[InputFile], target: int) -> list[tuple[Unit, ...]]:
         with open_input(file.location) as stream:
             ranges = reader.splits(stream, file.path, file.size, target)
         weight = file.size / max(1, len(ranges))
-        for start, end in ranges:
+        for number, (start, end) in enumerate(ranges):
             if pending and (pending[0].file.source != file.source or held + weight > target):
                 tasks.append(tuple(pending))
                 pending, held = [], 0.0
-            pending.append(Unit(file, start, end))
+            pending.append(Unit(file, start, end, (number, len(ranges))))
             held += weight
     if pending:
         tasks.append(tuple(pending))
@@ -219,7 +220,7 @@ def commit(
 ) -> None:
     """Make the generation count, once every record of every file is accounted for."""
     parts = [DocumentsPart(**part) for result in results for part in result["parts"]]
-    tallies = _by_file(results)
+    tallies, contents = _by_file(results), _contents(results)
     inputs = {
         (unit.file.source, unit.file.path): {
             "source": unit.file.source,
@@ -227,6 +228,7 @@ def commit(
             "size": unit.file.size,
             "stamp": unit.file.stamp,
             **tallies[unit.file.source, unit.file.path],
+            **contents.get((unit.file.source, unit.file.path), {}),
         }
         for units in plan.tasks
         for unit in units
@@ -251,6 +253,20 @@ def commit(
             "another run on this workspace, with other inputs or options, has taken over; "
             "run again when it has ended"
         )
+
+
+def _contents(results: Sequence[Mapping[str, Any]]) -> dict[Key, dict[str, Any]]:
+    """The digest of each file all of whose units have one, and of how many shares it is made."""
+    shares: dict[Key, list[str | None]] = {}
+    for result in sorted(results, key=lambda result: int(result["task"])):
+        told = result.get("digests") or [None] * len(result["tallies"])
+        for tally, digest in zip(result["tallies"], told, strict=True):
+            shares.setdefault((tally["source"], tally["path"]), []).append(digest)
+    return {
+        key: {"content": {"shares": len(found), "sha256": whole_digest(found)}}
+        for key, digests in shares.items()
+        if len(found := [digest for digest in digests if digest]) == len(digests)
+    }
 
 
 def _by_file(results: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:

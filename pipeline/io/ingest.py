@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.io.contents import raw_digest
 from pipeline.io.digests import canonical_json
 from pipeline.io.faults import fault
 from pipeline.io.identity import document_id, segment_id
@@ -209,18 +210,22 @@ def _reject_row(file: InputFile, reject: Reject) -> dict[str, object]:
 
 
 def _outcomes(
-    task: IngestTask, tallies: list[Tally], attempt: int
+    task: IngestTask, tallies: list[Tally], digests: list[str | None], attempt: int
 ) -> Iterator[tuple[Unit, Outcome]]:
-    """Every outcome of the task that `tallies` does not count yet; counts each as it comes."""
+    """Every outcome of the task that `tallies` does not count yet; counts each as it comes.
+
+    `digests` gets that of every unit, from the bytes that are read right after.
+    """
     read = read_isolated if attempt else read_unit
     begun = len(tallies)
     for number, unit in enumerate(task.units):
+        check_unchanged(unit.file)
+        digests.append(raw_digest(unit))
         if number < begun - 1:
             continue
         if number >= begun:
             tallies.append(Tally(unit.file.source, unit.file.path))
         tally = tallies[number]
-        check_unchanged(unit.file)
         for outcome in read(unit, task.options, tally.records, task.share):
             tally.count(outcome)
             yield unit, outcome
@@ -239,8 +244,9 @@ def run_ingest_task(task: IngestTask, attempt: int = 0) -> dict[str, Any]:
         return {**json.loads(store.read(task.record)), "made": 0}
     pieces = _Pieces(store, task)
     pieces.resume()
+    digests: list[str | None] = []
     try:
-        for unit, outcome in _outcomes(task, pieces.tallies, attempt):
+        for unit, outcome in _outcomes(task, pieces.tallies, digests, attempt):
             pieces.add(unit, outcome)
         pieces.close()
     finally:
@@ -249,6 +255,7 @@ def run_ingest_task(task: IngestTask, attempt: int = 0) -> dict[str, Any]:
         "task": task.task,
         "parts": [asdict(part) for part in pieces.parts],
         "tallies": [tally.told() for tally in pieces.tallies],
+        "digests": digests,
     }
     fault("ingest.task.before")
     store.create(task.record, canonical_json(record).encode())

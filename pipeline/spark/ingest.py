@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline.io.contents import touched_stamps
 from pipeline.io.generations import (
     IngestOptions,
     claim,
@@ -48,6 +49,8 @@ def ingest(
     """Read what no generation has read yet; the figures of all generations."""
     figures = IngestFigures({})
     began = time.monotonic()
+    if not options.reingest:
+        workspace.note_stamps(touched_stamps(workspace.generations(), inputs))
     while new := new_inputs(workspace.generations(), inputs, options):
         plan = make_plan(new, options)
         number = claim(workspace, plan)
