@@ -158,9 +158,9 @@ def _bundles(places: Sequence[Place], cores: int) -> list[list[Place]]:
     """Consecutive parts in bundles of about a fourth of a core's share: sums merge in the task."""
     share = max(1, sum(place.part.rows for place in places) // (cores * 4))
     bundles: list[list[Place]] = []
-    held = share
+    held = share + 1
     for place in places:
-        if held >= share:
+        if held + place.part.rows > share:
             bundles.append([])
             held = 0
         bundles[-1].append(place)

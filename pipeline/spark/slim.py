@@ -43,11 +43,14 @@ class SelectionSource:
         """The same with a selection that has been fitted."""
         return SelectionSource(self.workspace, replace(self.plan, selection=selection))
 
-    def read(self, place: Place, names: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """The first row of each row group, and its columns."""
+    def read(
+        self, place: Place, names: Sequence[str], encoded: Sequence[str] = ()
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """The first row of each row group, and its columns; `encoded` ones as dictionaries."""
         addresses = {name: self.plan.addresses[name] for name in names}
+        dictionaries = [addresses[name] for name in encoded]
         start = 0
-        with BesideReader(self.workspace, place.part, place.columns) as reader:
+        with BesideReader(self.workspace, place.part, place.columns, dictionaries) as reader:
             for group in range(reader.groups):
                 batch = reader.read(group, addresses)
                 yield start, batch
@@ -59,7 +62,7 @@ class SelectionSource:
         begin = rows = 0
         groups = self.plan.split_by if self.plan.validation else ()
         names = tuple(dict.fromkeys([*self.plan.selection.columns, *groups]))
-        for start, batch in self.read(place, names):
+        for start, batch in self.read(place, names, self.plan.selection.strata):
             held.append(batch)
             rows += len(batch)
             if rows >= BATCH_ROWS:
