@@ -151,7 +151,8 @@ def _batches(
 
 
 def _rows(table: pa.Table) -> Integers:
-    return np.sort(table.column("row").to_numpy())
+    """The numbers of the rows that are dropped of a part."""
+    return np.sort(np.frombuffer(b"".join(table.column("rows").to_pylist()), np.int64))
 
 
 def _bundles(places: Sequence[Place], cores: int) -> list[list[Place]]:
