@@ -3,6 +3,7 @@
 import argparse
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks.accelerator import accelerator
@@ -41,10 +42,14 @@ def main() -> None:
     )
     parser.add_argument("name", nargs="*", help="which ones; all where none is named")
     parser.add_argument("--scale", type=float, default=1.0, help="times all sizes (default 1)")
+    parser.add_argument("--rows", help="sizes of `selection`, such as 1e6,1e7")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.name) - BENCHMARKS.keys())
     if unknown:
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    if arguments.rows:
+        sizes = [int(float(size)) for size in arguments.rows.split(",")]
+        BENCHMARKS["selection"] = partial(selection, sizes=sizes)
     print(describe(), flush=True)
     for name in arguments.name or BENCHMARKS:
         with tempfile.TemporaryDirectory(prefix="winnow-benchmark-") as folder:

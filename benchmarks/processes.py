@@ -1,10 +1,13 @@
-"""The memory of a run's processes, sampled while it runs (Linux: /proc)."""
+"""The memory and processor time of a run's processes, sampled while it runs (Linux: /proc)."""
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 KINDS = ("driver", "jvm", "worker")
 """The process that was started; Spark's Java process; the Python processes below that."""
@@ -57,20 +60,58 @@ def _peak(process: int) -> int:
     return 0
 
 
+def _shared(process: int) -> int:
+    """What the process holds now, in bytes, of shared pages its part; 0 where it is gone."""
+    try:
+        for line in Path("/proc", str(process), "smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return 0
+
+
+def _processor(process: int) -> float:
+    """Seconds that the process has had a core so far; 0 where it is gone."""
+    try:
+        stat = Path("/proc", str(process), "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    user, system = stat.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 @dataclass
 class Peaks:
     """The largest resident set that any process of each kind had, in bytes."""
 
     bytes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
     workers: set[int] = field(default_factory=set)
+    python: int = 0
+    """The most that all processes but Java's held together at one time, shared pages once."""
+    seconds: dict[int, float] = field(default_factory=dict)
+    """Processor time of each process, Java's too, as last seen."""
+    course: list[tuple[float, float]] = field(default_factory=list)
+    """The time of each look, and the processor time of all processes until then."""
 
     def look(self, root: int) -> None:
         """Take in what the processes below `root` hold now and have held at most."""
+        python = 0
         for process, kind in _below(root, "driver", _children()):
+            python += _shared(process) if kind in ("driver", "worker") else 0
+            self.seconds[process] = max(self.seconds.get(process, 0.0), _processor(process))
             if kind in self.bytes:
                 self.bytes[kind] = max(self.bytes[kind], _peak(process))
             if kind == "worker":
                 self.workers.add(process)
+        self.python = max(self.python, python)
+        self.course.append((time.monotonic(), sum(self.seconds.values())))
+
+    def between(self, began: float, ended: float) -> float:
+        """Processor seconds of all processes from one time on the monotonic clock to another."""
+        times, seconds = zip(*self.course, strict=True)
+        low, high = np.interp([began, ended], times, seconds)
+        return float(high - low)
 
     def mb(self, kind: str) -> float:
         """In megabytes."""

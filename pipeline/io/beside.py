@@ -1,7 +1,7 @@
 """Columns read beside their documents, wherever they lie."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 
 import pyarrow as pa
@@ -52,8 +52,16 @@ class Place:
 class BesideReader:
     """Chosen columns of one part, row group by row group."""
 
-    def __init__(self, workspace: str, part: DocumentsPart, columns: Mapping[str, InForce]) -> None:
+    def __init__(
+        self,
+        workspace: str,
+        part: DocumentsPart,
+        columns: Mapping[str, InForce],
+        encoded: Collection[Address] = (),
+    ) -> None:
+        """`encoded` are columns of strings that are to be read as dictionaries."""
         self._store = open_store(workspace)
+        self._encoded = encoded
         self._part, self._columns = part, columns
         self._open: dict[str | None, PartReader] = {}
         self.groups = self._reader(None).groups
@@ -64,7 +72,8 @@ class BesideReader:
             if stage is not None:
                 found = self._columns[stage]
                 path = columns_path(stage, found.fingerprint, self._part.part, found.key)
-            self._open[stage] = PartReader(self._store, path, self._part.ids)
+            encoded = [a.column for a in self._encoded if a.stage == stage]
+            self._open[stage] = PartReader(self._store, path, self._part.ids, encoded)
         return self._open[stage]
 
     def __enter__(self) -> "BesideReader":

@@ -8,9 +8,13 @@ import numpy as np
 
 from pipeline.select.bits import DIGIT, LEVELS, place_key
 from pipeline.select.fits import Fitted
-from pipeline.select.summaries import Bins, Summary
+from pipeline.select.summaries import Bins, Rows, Summary, summed
 
 __all__ = ["Cut", "Focus", "Plan", "Stratum", "Summary", "descend", "place_key"]
+
+
+FEW_ROWS = 2_000_000
+"""So many rows in the bins where budgets end are fetched (24 bytes each) and not counted."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Stratum:
     prefix: int = 0
     above: int = 0
     documents_above: int = 0
+    inside: int = 0
+    """Documents in the bin that is looked into."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,11 @@ class Focus:
 
     strata: Mapping[str, Stratum] = field(default_factory=dict)
     done: tuple[Cut, ...] = ()
+
+    @property
+    def gathers(self) -> bool:
+        """Whether so little is left to look into that its rows are fetched, not their sums."""
+        return 0 < sum(state.inside for state in self.strata.values()) <= FEW_ROWS
 
     @property
     def depths(self) -> dict[str, tuple[int, int]]:
@@ -104,7 +115,21 @@ def descend(stratum: str, state: Stratum, bins: Bins | None) -> "Cut | Stratum":
         same = 64 - (lowest ^ highest).bit_length()
         level = max(level, same // DIGIT)
         prefix = lowest >> (64 - DIGIT * level)
-    return replace(state, level=level, prefix=prefix, above=above, documents_above=documents)
+    return replace(
+        state, level=level, prefix=prefix, above=above, documents_above=documents, inside=count
+    )
+
+
+def descend_rows(stratum: str, state: Stratum, rows: Rows) -> Cut:
+    """The cut, where every row is known that is in the bin which the search has come to."""
+    grouped = (np.zeros(len(rows), np.int64), [stratum])
+    places, cost = (rows[:, 0], rows[:, 1]), rows[:, 2].astype(np.int64)
+    while True:
+        bins = summed(grouped, places, cost, {stratum: (state.level, state.prefix)})
+        step = descend(stratum, state, bins.get(stratum))
+        if isinstance(step, Cut):
+            return step
+        state = step
 
 
 def _cut(stratum: str, state: Stratum, above: int, documents: int, place: int) -> Cut:

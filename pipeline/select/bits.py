@@ -15,7 +15,9 @@ _SIGN = np.uint64(1 << 63)
 def ordered(values: npt.NDArray[np.float64]) -> Words:
     """The bits of doubles, turned so that they order as the numbers do."""
     bits = (values + 0.0).view(np.uint64)
-    return np.where(bits & _SIGN, ~bits, bits | _SIGN)
+    # All bits of a negative number are turned, of the others the sign alone.
+    turned = (bits.view(np.int64) >> np.int64(63)).view(np.uint64) | _SIGN
+    return np.asarray(bits ^ turned, np.uint64)
 
 
 def restored(bits: Words) -> npt.NDArray[np.float64]:

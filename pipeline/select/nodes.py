@@ -72,7 +72,10 @@ def finite_value(value: Value) -> Value:
     """Null in place of infinities and NaN."""
     import pyarrow.compute as pc
 
-    return pc.if_else(pc.is_finite(value), value, pa.scalar(None, value.type))
+    sound = pc.is_finite(value)
+    if isinstance(value, pa.Array) and pc.all(sound, min_count=0).as_py():
+        return value
+    return pc.if_else(sound, value, pa.scalar(None, value.type))
 
 
 def in_column(name: str, kind: pa.DataType) -> Node:

@@ -1,16 +1,19 @@
 """The passes over all rows that make a plan, whoever runs them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.select.bins import Focus, Plan
 from pipeline.select.bits import ordered
-from pipeline.select.clusters import words_of, worse
+from pipeline.select.clusters import addressed, deal, settle, words_of
 from pipeline.select.eligible import Eligible, Integers, Tally
 from pipeline.select.fits import Looking, Observation
 from pipeline.select.fitted_calls import FittedCall
@@ -18,6 +21,12 @@ from pipeline.select.fitted_samplers import FittingSampler
 from pipeline.select.margins import Margins
 from pipeline.select.plan import SAMPLER, Selection
 from pipeline.select.summaries import Summary
+
+_FILES = 256
+"""Into so many files clusters are dealt: a hundred million rows give some 25 MB each."""
+
+_HELD = 1 << 16
+"""A file of no more bytes stays in memory."""
 
 
 class Sums(Protocol):
@@ -135,17 +144,21 @@ def _looked(passes: Passes, look: Callable[[Looking], Look[Observation]]) -> Loo
 
 
 class InProcess:
-    """Passes over batches that can be read again and again, in this process."""
+    """Passes over batches that can be read again and again, in this process.
+
+    Clusters of any number are compared in bounded memory, by way of temporary files; of each row
+    a bit is held that says whether it is dropped.
+    """
 
     def __init__(self, read: Callable[[], Iterable[pa.RecordBatch]]) -> None:
         self._read = read
-        self._dropped: Mapping[int, Integers] = {}
+        self._dropped: dict[int, npt.NDArray[np.uint8]] = {}
 
     def batches(self) -> Iterator[tuple[pa.RecordBatch, Integers]]:
         """Each batch, and the rows of it that are dropped."""
-        none = np.zeros(0, np.int64)
+        none = np.zeros(0, np.uint8)
         for number, batch in enumerate(self._read()):
-            yield batch, self._dropped.get(number, none)
+            yield batch, np.flatnonzero(np.unpackbits(self._dropped.get(number, none)))
 
     def over(self, label: str, look: Look[S], nothing: S) -> S:
         """One batch after the other."""
@@ -155,15 +168,32 @@ class InProcess:
         return total
 
     def drop_copies(self, selection: Selection) -> None:
-        """Every cluster's rows are compared at once."""
-        found = [cluster_words(selection.prepare(batch)[0]) for batch, _ in self.batches()]
-        sizes = [len(columns["score"]) for columns in found]
-        if not sum(sizes):
-            return
-        lost = worse({n: np.concatenate([c[n] for c in found]) for n in found[0]})
-        rows = np.concatenate([columns["row"] for columns in found]).astype(np.int64)
-        owner = np.repeat(np.arange(len(sizes)), sizes)[lost]
-        self._dropped = {int(b): rows[lost[owner == b]] for b in np.unique(owner)}
+        """The rows are dealt into files by cluster, and compared file by file."""
+        self._dropped = {}
+        sizes: list[int] = []
+        with contextlib.ExitStack() as stack:
+            lost, rows = ([stack.enter_context(_aside()) for _ in range(_FILES)] for _ in range(2))
+            for number, (batch, _) in enumerate(self.batches()):
+                sizes.append(len(batch))
+                words = cluster_words(selection.prepare(batch)[0])
+                for bucket, gone, left in deal(words, addressed(number, 0), _FILES):
+                    lost[bucket].write(gone)
+                    rows[bucket].write(left)
+            for pair in zip(lost, rows, strict=True):
+                for number, dropped in settle(*([_whole(file)] for file in pair)):
+                    flags = np.zeros(sizes[number], bool)
+                    flags[dropped] = True
+                    bits = np.packbits(flags)
+                    self._dropped[number] = self._dropped.get(number, np.zeros_like(bits)) | bits
+
+
+def _aside() -> "tempfile.SpooledTemporaryFile[bytes]":
+    return tempfile.SpooledTemporaryFile(_HELD)
+
+
+def _whole(file: "tempfile.SpooledTemporaryFile[bytes]") -> bytes:
+    file.seek(0)
+    return file.read()
 
 
 def cluster_words(rows: Eligible) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.select.bins import Cut, Focus, Plan, Stratum, descend
+from pipeline.select.bins import Cut, Focus, Plan, Stratum, descend, descend_rows
 from pipeline.select.bits import Words, ordered
 from pipeline.select.draws import Floats, draws
 from pipeline.select.eligible import Eligible
@@ -23,7 +23,7 @@ from pipeline.select.quotas import Quota, Supply, quotas
 from pipeline.select.reading import Reading
 from pipeline.select.samplers import Sampler
 from pipeline.select.strata import stratum_keys, stratum_label
-from pipeline.select.summaries import Summary, summed
+from pipeline.select.summaries import Summary, gathered_rows, summed
 
 __all__ = ["Selection", "stratum_keys", "stratum_label"]
 
@@ -98,6 +98,8 @@ class Selection(Reading):
             inside = np.flatnonzero(taken.ravel())
             codes, low, cost, high = codes[inside], low[inside], cost[inside], high[inside]
         depths = focus.depths
+        if focus.gathers:
+            return Summary(rows=gathered_rows((codes, rows.strata), (high, low), cost, depths))
         bins = summed((codes, rows.strata), (high, low), cost, depths)
         if depths:
             return Summary(bins)
@@ -110,7 +112,7 @@ class Selection(Reading):
         totals = {rows.strata[c]: (int(documents[c]), int(costs[c])) for c in present}
         given = (len(rows), int(rows.n_tokens.sum()))
         held = (int(admitted.sum()), int(rows.n_tokens[admitted].sum()))
-        return Summary(bins, totals, given, held)
+        return Summary(bins, {}, totals, given, held)
 
     def refine(
         self, summary: Summary, focus: Focus, corpus: Mapping[str, int] | None = None
@@ -123,7 +125,10 @@ class Selection(Reading):
             focus = Focus(self._begin(summary, corpus))
         done, left = list(focus.done), {}
         for stratum, state in focus.strata.items():
-            step = descend(stratum, state, summary.bins.get(stratum))
+            if stratum in summary.rows:
+                step: Cut | Stratum = descend_rows(stratum, state, summary.rows[stratum])
+            else:
+                step = descend(stratum, state, summary.bins.get(stratum))
             if isinstance(step, Cut):
                 done.append(step)
             else:

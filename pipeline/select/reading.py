@@ -62,6 +62,14 @@ class Reading:
         return tuple(dict.fromkeys(found))
 
     @cached_property
+    def _chosen(self) -> list[str]:
+        """The columns that are still read of the rows that `where` keeps."""
+        found = ["id", self.bytes_column, *([self.unique] if self.unique else [])]
+        for expression in self._scores:
+            found += expression.columns
+        return list(dict.fromkeys(found))
+
+    @cached_property
     def _terms(self) -> tuple[Expression, ...]:
         if not self.where:
             return ()
@@ -157,7 +165,7 @@ class Reading:
 
     def _tests(self, batch: pa.RecordBatch) -> list[Flags]:
         """Which rows each rule keeps, for those of `where`, of the tokens and of edits."""
-        tests = [flags(pc.fill_null(term.evaluate(batch), False)) for term in self._terms]
+        tests = [_kept(term.evaluate(batch)) for term in self._terms]
         if self.tokens_column:
             tests.append(flags(batch.column(self.tokens_column).is_valid()))
         if self.empty_column:
@@ -178,9 +186,10 @@ class Reading:
         tokens = np.zeros(len(batch), np.int64)
         if self.tokens_column:
             tokens = integers(batch.column(self.tokens_column))
-        chosen, left = batch, kept
+        left = kept
+        chosen = batch.select(self._chosen)
         if len(kept) < len(batch):
-            chosen = batch.take(pa.array(kept))
+            chosen = chosen.take(pa.array(kept))
         codes = grouped[0][kept]
         score = np.zeros(len(kept))
         late = []
@@ -218,7 +227,7 @@ class Reading:
         late: tuple[Integers, Sequence[Flags]],
         tokens: Integers,
     ) -> Tally:
-        failed = np.zeros(len(batch), np.int64)
+        failed = np.zeros(len(batch), np.uint16)
         for test in tests:
             failed += ~test
         rules, kept = [], np.ones(len(batch), bool)
@@ -232,7 +241,7 @@ class Reading:
             before, kept = kept, kept & test
             alone = failed == 1 if index < len(tests) else before
             rejected = int((alone & ~test).sum())
-            rules.append((rule, int(kept.sum()), int(tokens[kept].sum()), rejected))
+            rules.append((rule, int(kept.sum()), int(np.sum(tokens, where=kept)), rejected))
         corpus: dict[str, int] = {}
         if self.proportional_to == "corpus":
             cost = self._cost(integers(batch.column(self.bytes_column)), tokens)
@@ -247,6 +256,11 @@ def _all(tests: Sequence[Flags], rows: int) -> Flags:
     for test in tests:
         kept &= test
     return kept
+
+
+def _kept(test: pa.Array) -> Flags:
+    """Null in a rule means: not kept."""
+    return flags(pc.fill_null(test, False) if test.null_count else test)
 
 
 def flags(array: pa.Array) -> Flags:

@@ -1,7 +1,7 @@
 """Planning a mixture on Spark: sums over radix bins, no sort and no text."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,10 +57,8 @@ class Selecting:
         if self._copies is not None:
 
             def tell(batches: Batches) -> Iterator[str]:
-                total = nothing
-                for place, dropped in by_place(batches):
-                    total = total + _sums(source, place, _rows(dropped), look, nothing)
-                yield canonical_json(total.to_json())
+                parts = ((place, _rows(dropped)) for place, dropped in by_place(batches))
+                yield canonical_json(_sums(source, parts, look, nothing).to_json())
 
             rows = gathered(self._spark, self._places, self._copies)
             parts = told(rows, label, tell)
@@ -68,10 +66,7 @@ class Selecting:
         else:
 
             def run(places: Sequence[Place]) -> S:
-                total = nothing
-                for place in places:
-                    total = total + _sums(source, place, _NONE, look, nothing)
-                return total
+                return _sums(source, ((place, _NONE) for place in places), look, nothing)
 
             bundles = _bundles(self._places, self._spark.sparkContext.defaultParallelism)
             sizes = [sum(place.part.rows for place in bundle) for bundle in bundles]
@@ -133,9 +128,15 @@ class Selecting:
         return parts.mapInArrow(keep_gathered, from_arrow_schema(KEPT_ROWS))
 
 
-def _sums(source: SelectionSource, place: Place, dropped: Integers, look: Look[S], nothing: S) -> S:
+def _sums(
+    source: SelectionSource, parts: Iterable[tuple[Place, Integers]], look: Look[S], nothing: S
+) -> S:
+    found = source.read_joined(parts)
+    if isinstance(nothing, Margins):
+        # They name the rows that they find, by part and number.
+        found = ((b, gone) for part in parts for _, b, gone in _batches(source, *part))
     total = nothing
-    for _, batch, gone in _batches(source, place, dropped):
+    for batch, gone in found:
         total = total + look(batch, gone)
     return total
 
@@ -151,16 +152,17 @@ def _batches(
 
 
 def _rows(table: pa.Table) -> Integers:
-    return np.sort(table.column("row").to_numpy())
+    """The numbers of the rows that are dropped of a part."""
+    return np.sort(np.frombuffer(b"".join(table.column("rows").to_pylist()), np.int64))
 
 
 def _bundles(places: Sequence[Place], cores: int) -> list[list[Place]]:
     """Consecutive parts in bundles of about a fourth of a core's share: sums merge in the task."""
     share = max(1, sum(place.part.rows for place in places) // (cores * 4))
     bundles: list[list[Place]] = []
-    held = share
+    held = share + 1
     for place in places:
-        if held >= share:
+        if held + place.part.rows > share:
             bundles.append([])
             held = 0
         bundles[-1].append(place)

@@ -1,6 +1,6 @@
 """The rows of a mixture as tasks read them and as Spark holds them: everything but the text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from pipeline.export.data_sets import held_out
 from pipeline.export.mixture_plan import MixturePlan
 from pipeline.io.beside import BesideReader, Place
-from pipeline.select.eligible import Eligible
+from pipeline.select.eligible import Eligible, Integers
 from pipeline.select.plan import Selection
 
 KEPT_ROWS = pa.schema(
@@ -43,11 +43,14 @@ class SelectionSource:
         """The same with a selection that has been fitted."""
         return SelectionSource(self.workspace, replace(self.plan, selection=selection))
 
-    def read(self, place: Place, names: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """The first row of each row group, and its columns."""
+    def read(
+        self, place: Place, names: Sequence[str], encoded: Sequence[str] = ()
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """The first row of each row group, and its columns; `encoded` ones as dictionaries."""
         addresses = {name: self.plan.addresses[name] for name in names}
+        dictionaries = [addresses[name] for name in encoded]
         start = 0
-        with BesideReader(self.workspace, place.part, place.columns) as reader:
+        with BesideReader(self.workspace, place.part, place.columns, dictionaries) as reader:
             for group in range(reader.groups):
                 batch = reader.read(group, addresses)
                 yield start, batch
@@ -55,18 +58,40 @@ class SelectionSource:
 
     def read_columns(self, place: Place) -> Iterator[tuple[int, pa.RecordBatch]]:
         """What the selection reads, in batches of many rows; each with its first row's number."""
-        held: list[pa.RecordBatch] = []
-        begin = rows = 0
+        begin = 0
+        for batch in joined(batch for _, batch in self._slim(place)):
+            yield begin, batch
+            begin += len(batch)
+
+    def read_joined(
+        self, parts: Iterable[tuple[Place, Integers]]
+    ) -> Iterator[tuple[pa.RecordBatch, Integers]]:
+        """Of parts and the rows that are dropped of each, batches and the rows dropped of those.
+
+        A batch has the rows of several parts where these are small.
+        """
+        dropped: list[Integers] = []
+        read = begin = 0
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            nonlocal read
+            for place, gone in parts:
+                dropped.append(gone + read)
+                for _, batch in self._slim(place):
+                    read += len(batch)
+                    yield batch
+
+        for batch in joined(batches()):
+            known = np.concatenate(dropped)
+            end = begin + len(batch)
+            low, high = np.searchsorted(known, [begin, end])
+            yield batch, known[low:high] - begin
+            dropped[:], begin = [known[high:]], end
+
+    def _slim(self, place: Place) -> Iterator[tuple[int, pa.RecordBatch]]:
         groups = self.plan.split_by if self.plan.validation else ()
         names = tuple(dict.fromkeys([*self.plan.selection.columns, *groups]))
-        for start, batch in self.read(place, names):
-            held.append(batch)
-            rows += len(batch)
-            if rows >= BATCH_ROWS:
-                yield begin, _joined(held)
-                held, begin, rows = [], start + len(batch), 0
-        if held:
-            yield begin, _joined(held)
+        return self.read(place, names, self.plan.selection.strata)
 
     def held_out(self, batch: pa.RecordBatch) -> npt.NDArray[np.bool_]:
         """Which rows of a batch are for validation."""
@@ -76,7 +101,22 @@ class SelectionSource:
         return held_out(self.plan.seed, self.plan.validation, pc.coalesce(*groups))
 
 
-def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+def joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Consecutive batches as larger ones, those of one schema together."""
+    held: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        if held and (rows >= BATCH_ROWS or batch.schema != held[0].schema):
+            yield _whole(held)
+            held, rows = [], 0
+        if len(batch):
+            held.append(batch)
+            rows += len(batch)
+    if held:
+        yield _whole(held)
+
+
+def _whole(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     if len(batches) == 1:
         return batches[0]
     return pa.Table.from_batches(batches).combine_chunks().to_batches()[0]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.select.bins import Plan
+from pipeline.select.bins import FEW_ROWS, Plan
 from pipeline.select.draws import draws
 from pipeline.select.expressions import compile_predicate
 from pipeline.select.fitted_samplers import (
@@ -182,6 +182,7 @@ ALL: list[Samplers] = [
     kind=st.sampled_from(["proportional", "equal"]),
     repeats=st.none() | st.integers(1, 4),
     unit=st.sampled_from(["tokens", "bytes"]),
+    few=st.sampled_from([0, 4, FEW_ROWS]),
 )
 def test_plan_is_the_oracles_for_any_cut(
     sampler: Samplers,
@@ -191,7 +192,9 @@ def test_plan_is_the_oracles_for_any_cut(
     kind: str,
     repeats: int | None,
     unit: str,
+    few: int,
 ) -> None:
+    """Also where the search goes on in sums to the last digit, or fetches `few` rows at once."""
     shortfall = "repeat" if repeats else "redistribute"
     more = {"quotas": kind, "budget_unit": unit, "shortfall": shortfall, "max_repeats": repeats}
     chosen = selection(sampler, budget, **more)
@@ -200,10 +203,12 @@ def test_plan_is_the_oracles_for_any_cut(
         pa.array(random.Random(budget).sample(range(len(rows)), len(rows)), pa.int64())
     )
     pieces = [shuffled.slice(i, cuts) for i in range(0, len(rows), cuts)]
-    plan, kept = choose(chosen, pieces)
-    assert kept == oracle(chosen, whole)
     strict = selection(sampler, budget, **more, where="source <> 'a'")
-    _, kept = choose(strict, pieces)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.select.bins.FEW_ROWS", few)
+        plan, kept = choose(chosen, pieces)
+        assert kept == oracle(chosen, whole)
+        _, kept = choose(strict, pieces)
     assert kept == oracle(strict, batch_of(whole, "source <> 'a'"))
     assert all(cut.achieved <= (cut.wanted or 0) for cut in plan.strata)
     assert sum(cut.achieved for cut in plan.strata) <= budget

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.select.quotas import Supply, apportion, quotas
@@ -23,6 +23,7 @@ def dealt(total: int, weights: dict[str, int]) -> dict[str, int]:
     return given_
 
 
+@settings(deadline=None)
 @given(st.integers(0, 500), st.dictionaries(st.text(max_size=2), st.integers(1, 40), min_size=1))
 def test_apportionment_is_by_largest_remainder(total: int, weights: dict[str, int]) -> None:
     shares = {key: Fraction(value) for key, value in weights.items()}
@@ -39,6 +40,7 @@ def test_ties_go_to_the_smaller_key_and_nothing_to_no_weight() -> None:
     assert apportion(7, {}) == {}
 
 
+@settings(deadline=None)
 @given(AVAILABLE, st.integers(1, 400), KINDS)
 def test_redistribution_fills_those_that_are_not_short(
     available: dict[str, int], budget: int, kind: str
@@ -63,6 +65,7 @@ def test_redistribution_fills_those_that_are_not_short(
     assert wanted == {key: expected.get(key, 0) for key in available}
 
 
+@settings(deadline=None)
 @given(AVAILABLE, st.integers(1, 400), KINDS, st.integers(1, 5))
 def test_repeats_are_limited(
     available: dict[str, int], budget: int, kind: str, repeats: int
@@ -75,6 +78,7 @@ def test_repeats_are_limited(
     assert wanted == same
 
 
+@settings(deadline=None)
 @given(AVAILABLE, st.integers(1, 400), KINDS)
 def test_fail_fails_where_any_is_short_and_else_changes_nothing(
     available: dict[str, int], budget: int, kind: str
@@ -91,6 +95,7 @@ def test_fail_fails_where_any_is_short_and_else_changes_nothing(
         assert wanted == {key: plain.get(key, 0) for key in available}
 
 
+@settings(deadline=None)
 @given(AVAILABLE, st.integers(1, 400), KINDS)
 def test_the_order_of_the_strata_does_not_matter(
     available: dict[str, int], budget: int, kind: str
