@@ -203,10 +203,11 @@ def test_quantiles_are_values() -> None:
     assert taken(kept) == set(table["id"][table["x"] > table["x"].median()])
 
 
-def test_of_each_cluster_the_best_that_passes_is_eligible() -> None:
+@pytest.mark.parametrize("cut", [1, 7, 40, 80])
+def test_of_each_cluster_the_best_that_passes_is_eligible(cut: int) -> None:
     batch = rows(80)
     table = batch.to_pandas()
-    outcome, kept = select(batch, where="y > 1", unique="c", score="y")
+    outcome, kept = select(batch, cut, where="y > 1", unique="c", score="y")
     mine = table[table["y"] > 1].sort_values(["y", "n_bytes", "id"], ascending=[False, False, True])
     best = mine.drop_duplicates("c")
     assert taken(kept) == set(best["id"])

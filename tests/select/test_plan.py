@@ -237,6 +237,16 @@ def test_equal_keys_fall_to_the_tie_and_bins_are_searched_to_the_last_bit() -> N
     assert kept[f"{2:032x}"] == 0
 
 
+@pytest.mark.parametrize("few", [0, FEW_ROWS])
+def test_fetched_rows_end_where_sums_do(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.select.bins.FEW_ROWS", few)
+    rows = batch([(5 + i % 7, 0.5, "ab"[i % 2]) for i in range(40)])
+    chosen = selection(TopK(), 120)
+    _, kept = choose(chosen, [rows.slice(0, 25), rows.slice(25)])
+    assert kept == oracle(chosen, rows)
+    assert sum(kept.values()) > 10
+
+
 def test_rules_are_counted_one_by_one_and_null_is_not_kept() -> None:
     records = [
         {"id": "a", "n_bytes": 1, "n_tokens": 5, "score": 1.0, "source": "x"},
