@@ -12,7 +12,6 @@ RESERVED_KEYS: Mapping[tuple[str, ...], tuple[str, ...]] = MappingProxyType(
         ("sources",): ("segment",),
         ("mixtures",): (
             "allow_contaminated",
-            "edits",
             "shuffle",
         ),
         ("mixtures", "write"): ("shuffle",),

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from pipeline.io.digests import LogicalDigest
 from pipeline.io.faults import fault
-from pipeline.io.store import Store
+from pipeline.io.store import Store, check_shared
 from schemas.errors import WinnowError
 
 GROUP_BYTES = 8 << 20
@@ -129,6 +129,7 @@ class PartReader:
             self._source = store.open(path)
             self._file = pq.ParquetFile(self._source, pre_buffer=False)
         except FileNotFoundError as error:
+            check_shared(store)
             raise WinnowError(
                 f"{path} is gone from {store.root}: an index names it; restore it, or start anew"
             ) from error
@@ -173,6 +174,13 @@ class PartReader:
             for name in columns
         ]
         return pa.RecordBatch.from_arrays(arrays, names=list(columns))
+
+
+def cast_column(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """A column of a part as its type says: where a part lacks it, it was read as string nulls."""
+    if column.type == kind:
+        return column
+    return pa.nulls(len(column), kind) if column.null_count == len(column) else column.cast(kind)
 
 
 def _one(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
