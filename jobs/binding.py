@@ -26,7 +26,7 @@ from jobs.parameters import (
 from jobs.settings import Key, nearest
 from jobs.stages import rater_class, stage_class
 from pipeline.stages.base import Stage
-from schemas.config import Source, StageEntry
+from schemas.config import Segment, Source, StageEntry
 from schemas.errors import ConfigurationError, WinnowError
 from schemas.mixture import Mixture
 
@@ -77,7 +77,7 @@ class BoundMixture:
     budget: int | None = None
 
 
-def check_source(source: Source) -> list[Problem]:
+def check_source(source: Source, directory: Path) -> list[Problem]:
     """Problems of a source's reader; its files are looked at elsewhere."""
     problems: list[Problem] = []
     formats = source_formats()
@@ -87,7 +87,22 @@ def check_source(source: Source) -> list[Problem]:
     if source.extractor not in (None, *EXTRACTORS):
         text = f"no extractor '{source.extractor}'{nearest(str(source.extractor), EXTRACTORS)}"
         problems.append((("extractor",), text))
+    if source.segment is not None:
+        problems.extend(_check_segment(source.segment, directory))
     return problems
+
+
+def _check_segment(segment: Segment, directory: Path) -> list[Problem]:
+    path = resolve(segment.tokenizer, directory)
+    if not exists(path):
+        return [(("segment", "tokenizer"), missing(segment.tokenizer, path))]
+    from pipeline.io.tokenizer import load_tokenizer
+
+    try:
+        load_tokenizer(path)
+    except Exception as error:
+        return [(("segment", "tokenizer"), f"{path} can't be loaded: {error}")]
+    return []
 
 
 def source_formats() -> list[str]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from pipeline.stages.base import MapStage, RelationalStage, Stage
 from schemas.config import Config
-from schemas.tables import DOCUMENTS, MAPPED_TYPES, METADATA, STATUSES, VALUES
+from schemas.tables import DOCUMENTS, MAPPED_TYPES, METADATA, SEGMENTS, STATUSES, VALUES
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,14 @@ class Column:
 
 
 def document_columns(config: Config) -> list[Column]:
-    """The documents' columns, those that sources map included."""
+    """The documents' columns, with those of segments where there are any, and those mapped."""
     mapped = [pa.field(name, MAPPED_TYPES[kind]) for name, kind in config.mapped.items()]
+    own = (*DOCUMENTS, *SEGMENTS) if config.segmented else DOCUMENTS
     fields = [
         _closed(field, [source.name for source in config.sources])
         if field.name == "source"
         else field
-        for field in (*DOCUMENTS, *mapped, METADATA)
+        for field in (*own, *mapped, METADATA)
     ]
     return [Column(field, None, field.name) for field in fields]
 

@@ -8,11 +8,12 @@ from typing import cast
 from jobs.binding import BoundMixture, BoundStage
 from jobs.configuration import BoundConfiguration
 from jobs.mixture_files import earlier_fit
+from jobs.parameters import resolve
 from pipeline.export.formats import Format
 from pipeline.export.mixture_plan import MixturePlan
 from pipeline.io.beside import Address
 from pipeline.io.generations import IngestOptions
-from pipeline.io.records import ReadOptions
+from pipeline.io.records import ReadOptions, Segmentation
 from pipeline.io.store import open_store
 from pipeline.select.fitted_samplers import FittingSampler
 from pipeline.select.plan import Selection
@@ -22,7 +23,9 @@ from pipeline.stages.base import MapStage, RelationalStage, Stage
 from pipeline.stages.copied import COPY_OF
 from pipeline.stages.exact_dedup import ExactDedup
 from pipeline.stages.fingerprint import digest_of
+from schemas.config import Segment
 from schemas.errors import ConfigurationError
+from schemas.tables import SEGMENTS
 
 GROUPS = ("cluster_id", "exact_cluster_id")
 """Columns by which duplicates are kept in one split, the widest first."""
@@ -130,12 +133,20 @@ def ingest_options(
             max_document_bytes=config.max_document_bytes,
             unit=source.unit or "file",
             extractor=source.extractor or "resiliparse",
+            segment=_segmentation(source.segment, bound.directory) if source.segment else None,
         )
         for source in config.sources
     }
     return IngestOptions(
         config.part_bytes, config.max_rejects, accept_changes, read, part or 1.0, reingest
     )
+
+
+def _segmentation(segment: Segment, directory: Path) -> Segmentation:
+    from pipeline.io.tokenizer import tokenizer_file
+
+    path = resolve(segment.tokenizer, directory)
+    return Segmentation(path, digest_of(tokenizer_file(path)), segment.tokens, segment.remainder)
 
 
 def planned_mixture(bound: BoundConfiguration, mixture: BoundMixture) -> MixturePlan:
@@ -163,7 +174,8 @@ def planned_mixture(bound: BoundConfiguration, mixture: BoundMixture) -> Mixture
         proportional_to=frame.proportional_to,
         fitted=earlier_fit(frame, open_store(bound.workspace), bound.directory),
     )
-    documents = ("text", "url", "source", "source_id", *bound.config.mapped, "metadata")
+    segments = SEGMENTS.names if bound.config.segmented else ()
+    documents = ("text", "url", "source", "source_id", *segments, *bound.config.mapped, "metadata")
     groups = [name for name in (*GROUPS, frame.unique, "id") if name and name in bound.columns]
     split_by = tuple(dict.fromkeys(groups))
     written = [*documents, "n_bytes", *selection.columns, *(split_by if frame.validation else ())]

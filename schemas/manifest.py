@@ -121,7 +121,9 @@ MANIFEST_SCHEMA: dict[str, Any] = {
                         "documents": _COUNT,
                         "passed_over": _COUNTS,
                         "rejects": _COUNTS,
-                    }
+                        "segments": _COUNTS,
+                    },
+                    optional=("segments",),
                 ),
             },
             "funnel": {

@@ -9,7 +9,6 @@ RESERVED_STAGES = ("decontamination", "pii", "classifier")
 RESERVED_KEYS: Mapping[tuple[str, ...], tuple[str, ...]] = MappingProxyType(
     {
         (): ("raters", "withdraw", "report"),
-        ("sources",): ("segment",),
         ("mixtures",): (
             "allow_contaminated",
             "shuffle",

@@ -21,6 +21,7 @@ from pipeline.select.bins import Plan, place_key
 from pipeline.select.eligible import Eligible
 from pipeline.select.plan import Selection, stratum_label
 from schemas.errors import ConfigurationError
+from schemas.tables import SEGMENTS
 
 
 def explain(arguments: argparse.Namespace) -> int:
@@ -33,6 +34,11 @@ def explain(arguments: argparse.Namespace) -> int:
             one = batch.slice(row - start, 1)
             break
     print(f"document {name}: {first_words(one.column('text')[0].as_py(), 100)}")
+    if "parent_id" in names and one.column("parent_id")[0].is_valid:
+        parent, index, start, end = (one.column(n)[0].as_py() for n in SEGMENTS.names)
+        print(
+            f"  segment {index} of document {parent}: code points {start:,} to {end:,} of its text"
+        )
     for stage in dict.fromkeys(address.stage for address in columns.addresses.values()):
         told = ", ".join(
             f"{n} = {shown(one.column(n)[0].as_py())}"
@@ -58,11 +64,29 @@ def _find(columns: WorkspaceColumns, prefix: str) -> tuple[DocumentsPart, int, s
             for row in pc.indices_nonzero(pc.starts_with(ids, prefix)).to_pylist():
                 found.append((part, start + row, ids[row].as_py()))
     if not found:
-        raise ConfigurationError(f"no document has an id that begins with {prefix}")
+        told = f"no document has an id that begins with {prefix}"
+        raise ConfigurationError(told + _segments_of(columns, prefix))
     if len(found) > 1:
         few = ", ".join(name for *_, name in found[:5])
         raise ConfigurationError(f"{len(found)} ids begin with {prefix}: {few}")
     return found[0]
+
+
+def _segments_of(columns: WorkspaceColumns, prefix: str) -> str:
+    """What became of a whole document whose id begins so, where that was cut."""
+    if "parent_id" not in columns.addresses:
+        return ""
+    found: list[tuple[str, int, str]] = []
+    for part in columns.parts:
+        for _, batch in columns.read(["parent_id", "segment_index", "id"], part):
+            mine = batch.filter(pc.fill_null(pc.starts_with(batch.column(0), prefix), False))
+            found += [tuple(row.values()) for row in mine.to_pylist()]
+    if not found:
+        return ""
+    few = ", ".join(name for *_, name in sorted(found)[:5])
+    return f"; {found[0][0]} was cut into {len(found):,} segments: {few}" + ", ..." * (
+        len(found) > 5
+    )
 
 
 def selection_of(manifest: Mapping[str, Any], columns: WorkspaceColumns) -> Selection:

@@ -20,6 +20,7 @@ from pipeline.io.digests import canonical_json
 from pipeline.io.edits import KINDS, AppliedEdits
 from pipeline.io.faults import fault
 from pipeline.io.store import Store
+from pipeline.io.tally import COUNTS
 from pipeline.io.workspace import Workspace
 from pipeline.select.bins import Plan
 from pipeline.select.reading import EMPTY_AFTER_EDIT
@@ -209,18 +210,21 @@ def _inputs(generations: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                     "documents": 0,
                     "passed_over": Counter(),
                     "rejects": Counter(),
+                    "segments": Counter(),
                 },
             )
             source["files"].append({"path": item["path"], "size": item["size"]})
             source["records"] += item["records"]
             source["documents"] += item["documents"]
-            source["passed_over"].update(item["passed_over"])
-            source["rejects"].update(item["rejects"])
+            for name in COUNTS:
+                source[name].update(item.get(name, {}))
     found = [sources[name] for name in sorted(sources)]
     for source in found:
         source["files"].sort(key=lambda file: file["path"])
-        for name in ("passed_over", "rejects"):
+        for name in COUNTS:
             source[name] = dict(sorted(source[name].items()))
+        if not source["segments"]:
+            del source["segments"]
     return found
 
 

@@ -12,6 +12,7 @@ from pipeline.export.data_sets import VALIDATION, held_out
 from pipeline.export.formats import DataSet, File, Format
 from pipeline.export.megatron import Megatron
 from pipeline.export.parquet_rows import HuggingFace, ParquetRows
+from pipeline.export.samples import STRATUM
 from pipeline.export.shards import FIXED
 from pipeline.export.token_files import TokenFiles
 from pipeline.io.store import Store
@@ -71,7 +72,7 @@ def check_rules(manifest: Mapping[str, Any], data: DataSet, batch: pa.RecordBatc
             yield f"holds documents that are not kept by where: {where}"
     if (
         data.stratum is not None
-        and not pc.all(pc.equal(batch.column("stratum"), data.stratum)).as_py()
+        and not pc.all(pc.equal(batch.column(STRATUM), data.stratum)).as_py()
     ):
         yield "holds documents of another stratum"
     if data.split == VALIDATION and pc.any(pc.greater(batch.column("copy"), 0)).as_py():

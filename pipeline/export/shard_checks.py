@@ -13,7 +13,7 @@ from pipeline.export.data_sets import data_sets_of
 from pipeline.export.edit_checks import EditChecks
 from pipeline.export.formats import DataSet, File, Shard, counts_ends
 from pipeline.export.row_checks import check_content, check_file, check_rules
-from pipeline.export.samples import format_of, read_samples
+from pipeline.export.samples import STRATUM, format_of, read_samples
 from pipeline.io.store import Store
 from pipeline.select.draws import draws
 from pipeline.select.strata import stratum_label
@@ -85,7 +85,7 @@ class ShardChecks:
         if self._edits is not None:
             self._edits.add(batch)
         cost = self._costs(batch)
-        for key, value in zip(batch.column("stratum").to_pylist(), cost, strict=True):
+        for key, value in zip(batch.column(STRATUM).to_pylist(), cost, strict=True):
             self._documents[key] += 1
             self._cost[key] += value
         first = pc.equal(batch.column("copy"), 0)

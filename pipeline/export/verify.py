@@ -16,6 +16,7 @@ from pipeline.export.samples import format_of, read_samples
 from pipeline.export.shard_checks import ShardChecks
 from pipeline.io.parts import batches
 from pipeline.io.store import Store, open_store
+from pipeline.io.tally import records_taken
 from pipeline.io.workspace import Workspace
 from schemas.errors import ConfigurationError, WinnowError
 from schemas.manifest import MANIFEST_SCHEMA, PATH, SCHEMA_VERSION
@@ -148,7 +149,7 @@ def _check_accounts(manifest: Mapping[str, Any]) -> Iterator[str]:
     totals: Counter[str] = Counter()
     for source in manifest["inputs"]:
         lost = sum(source["passed_over"].values()) + sum(source["rejects"].values())
-        if source["records"] != source["documents"] + lost:
+        if source["records"] != records_taken(source) + lost:
             yield f"inputs: the records of {source['source']} do not balance"
         totals.update(records=source["records"], documents=source["documents"])
     left = 0

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 SHARD_BYTES = 256 << 20
 """A shard holds about this many bytes of text."""
 
+_SHARD, _ORDER = f"{TRACED_PREFIX}shard", f"{TRACED_PREFIX}order"
+"""Under names that no column has."""
+
 _KEPT = pa.schema(
     [
         pa.field("part", pa.int64()),
@@ -149,8 +152,8 @@ class Writing:
         form = ShardForm(mixture.format, schema, mixture.ids, mixture.selection.eod, edits)
         carried = pa.schema(
             [
-                pa.field("shard", pa.int64()),
-                pa.field("order", pa.int64()),
+                pa.field(_SHARD, pa.int64()),
+                pa.field(_ORDER, pa.int64()),
                 *carried_schema(schema),
             ]
         )
@@ -158,7 +161,7 @@ class Writing:
         # Spark would take a dot in a column's name for a field of a struct.
         names = [f"c{number}" for number in range(len(carried))]
         plain = pa.schema([f.with_name(n) for f, n in zip(carried, names, strict=True)])
-        keys = [names[carried.get_field_index(n)] for n in ("shard", "order", "id", "copy")]
+        keys = [names[carried.get_field_index(n)] for n in (_SHARD, _ORDER, "id", "copy")]
         fetched = gathered(self._spark, self._places, kept).mapInArrow(
             _fetch(source, boundaries, begins, carried, names), from_arrow_schema(plain)
         )
@@ -224,7 +227,7 @@ def _fetch(
     prefix, known = TRACED_PREFIX, source.plan.addresses
     kept = ("copy", "n_tokens", f"{prefix}stratum")
     traced = {f"{prefix}{name}": name for name in ("domain", "license") if name in known}
-    names = [n for n in schema.names if not n.startswith(prefix) and n not in ("shard", "order")]
+    names = [n for n in schema.names if not n.startswith(prefix)]
     names = [name for name in names if name not in kept]
     edits = source.plan.edits.edits if source.plan.edits else None
     names += [n for n in (*traced.values(), *(edits.columns if edits else ())) if n not in names]
@@ -243,9 +246,9 @@ def _fetch(
                     columns |= _edited(edits, taken, here.column("n_bytes"))
                 columns |= {name: columns[other] for name, other in traced.items()}
                 columns |= {n: here.column(n).combine_chunks() for n in ("copy", "n_tokens")}
-                columns["order"] = here.column("order").combine_chunks()
+                columns[_ORDER] = here.column("order").combine_chunks()
                 columns[f"{prefix}stratum"] = here.column("stratum").combine_chunks()
-                columns["shard"] = _shard_numbers(here, boundaries, begins)
+                columns[_SHARD] = _shard_numbers(here, boundaries, begins)
                 arrays = [_typed(columns.get(f.name), f.type, len(here)) for f in schema]
                 yield pa.RecordBatch.from_arrays(arrays, list(stored))
 
