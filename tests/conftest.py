@@ -23,9 +23,9 @@ CLASSES = Path(sys.prefix) / "spark.jsa"
 def pytest_configure() -> None:
     """Let every JVM that the tests start take its classes from the archive, where there is one."""
     if CLASSES.exists() and CLASSES.stat().st_size:
-        # A Java that can't read it says nothing and loads them itself.
-        quiet = "-Xlog:disable -Xlog:all=error:stderr"
-        os.environ.setdefault("SPARK_SUBMIT_OPTS", f"-XX:SharedArchiveFile={CLASSES} {quiet}")
+        # Another Java can't read it: it shall say nothing of that, and load them itself.
+        taken = f"-XX:SharedArchiveFile={CLASSES} -Xlog:disable"
+        os.environ.setdefault("SPARK_SUBMIT_OPTS", taken)
     os.environ.setdefault("SPARK_LAUNCHER_OPTS", "-XX:+UseSerialGC -XX:TieredStopAtLevel=1")
 
 

@@ -106,8 +106,10 @@ def test_a_job_for_each_kind_of_work_with_an_archive_and_executors_on_demand(
         assert done.returncode == 0, done.stdout + done.stderr
         assert ("no such stage" in done.stdout) == (job == "rate")
         if job == "annotate":
-            lines = [line for line in done.stderr.splitlines() if line.startswith("{")]
-            assert any(json.loads(line)["event"].startswith("measure language") for line in lines)
+            # By spark-submit both streams of a driver are one.
+            lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+            events = [str(json.loads(line).get("event")) for line in lines]
+            assert any(event.startswith("measure language") for event in events), done.stdout
             assert '{"table": "stages"' in done.stdout
     records = [json.loads(path.read_text()) for path in sorted((work / "runs").iterdir())]
     assert [record["command"] for record in records] == ["run", "run", "run", "select"]
