@@ -9,7 +9,10 @@ SHIP = (
     "ship the package with --py-files winnow_curation-VERSION-py3-none-any.whl, or a whole "
     "environment with --archives"
 )
-_LACKS = re.compile(rf"ModuleNotFoundError: No module named '({'|'.join(PACKAGES)})\b")
+_LACKS = re.compile(
+    "(ModuleNotFoundError: No module named|AttributeError: Can't get attribute .* on <module) "
+    rf"'({'|'.join(PACKAGES)})\b"
+)
 _HOST = re.compile(r"\(TID \d+\) \((\S+) executor ")
 
 
@@ -37,8 +40,9 @@ def _python_errors(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _lacking(told: str, lines: Sequence[str]) -> str | None:
-    """That an executor, which came after all were looked at, lacks the package."""
+    """That an executor, which came after all were looked at, lacks the package or has another."""
     if not _LACKS.search(told):
         return None
     hosts = [found[1] for line in lines if (found := _HOST.search(line))]
-    return f"executor{f' on {hosts[-1]}' if hosts else ''}: it lacks Winnow ({told}); {SHIP}"
+    host = f" on {hosts[-1]}" if hosts else ""
+    return f"executor{host}: it lacks Winnow, or has an old one ({told}); {SHIP}"
