@@ -169,7 +169,7 @@ def test_executors_that_come_late_and_lack_the_package(
     )  # fmt: skip
     printed, _ = started.communicate(timeout=300)
     assert started.returncode == 1
-    assert "ingest: executor on 127.0.0.1: it lacks Winnow, or has an old one (Module" in printed
+    assert "ingest: an executor lacks Winnow, or has an old one (" in printed
     assert "--py-files" in printed
 
 
