@@ -9,15 +9,17 @@ SHIP = (
     "ship the package with --py-files winnow_curation-VERSION-py3-none-any.whl, or a whole "
     "environment with --archives"
 )
-_LACKS = re.compile(rf"ModuleNotFoundError: No module named '({'|'.join(PACKAGES)})\b")
-_HOST = re.compile(r"\(TID \d+\) \((\S+) executor ")
+_LACKS = re.compile(
+    "(ModuleNotFoundError: No module named|AttributeError: Can't get attribute .* on <module) "
+    rf"'({'|'.join(PACKAGES)})\b"
+)
 
 
 def reason(error: BaseException) -> str:
     """The last line of a Python worker's error, or else the innermost cause that Spark names."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if told := list(_python_errors(lines)):
-        return _lacking(told[-1], lines) or told[-1]
+        return _lacking(told[-1]) or told[-1]
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
     failures = [line.partition("most recent failure: ")[2] for line in lines]
     thrown = [line.removeprefix(": ") for line in lines if line.startswith(": ")]
@@ -36,9 +38,8 @@ def _python_errors(lines: Sequence[str]) -> Iterator[str]:
             yield line.partition("WinnowError: ")[2] or line
 
 
-def _lacking(told: str, lines: Sequence[str]) -> str | None:
-    """That an executor, which came after all were looked at, lacks the package."""
+def _lacking(told: str) -> str | None:
+    """That an executor, which came after all were looked at, lacks the package or has another."""
     if not _LACKS.search(told):
         return None
-    hosts = [found[1] for line in lines if (found := _HOST.search(line))]
-    return f"executor{f' on {hosts[-1]}' if hosts else ''}: it lacks Winnow ({told}); {SHIP}"
+    return f"an executor lacks Winnow, or has an old one ({told}); {SHIP}"

@@ -153,7 +153,7 @@ def test_executors_that_do_not_share_the_workspace(
 
 
 def test_executors_that_come_late_and_lack_the_package(
-    corpus: Path, cluster: Cluster, folder: Path
+    corpus: Path, cluster: Cluster, unpacked: Path, folder: Path
 ) -> None:
     # As if none had been there when they were looked at.
     driver = folder / "late.py"
@@ -164,13 +164,14 @@ def test_executors_that_come_late_and_lack_the_package(
         "pipeline.spark.cluster.check_executors = lambda *_: None\n"
         "sys.exit(submit('all', sys.argv[1:]))\n"
     )
-    started = cluster.of_checkout().start(
+    environment = {**cluster.environment, "PYTHONPATH": str(unpacked)}
+    started = Cluster(cluster.url, cluster.python, environment).start(
         driver, str(corpus), "--set", f"workspace={folder}/late",
         options=executor_environment(PYTHONPATH="/nowhere"),
     )  # fmt: skip
     printed, _ = started.communicate(timeout=300)
     assert started.returncode == 1
-    assert "ingest: executor on 127.0.0.1: it lacks Winnow (ModuleNotFoundError: " in printed
+    assert "ingest: an executor lacks Winnow, or has an old one (" in printed
     assert "--py-files" in printed
 
 
