@@ -25,7 +25,7 @@ from jobs.parameters import (
 )
 from jobs.settings import Key, nearest
 from jobs.stages import rater_class, stage_class
-from pipeline.stages.base import Stage
+from pipeline.stages.base import MapStage, Stage
 from schemas.config import Source, StageEntry
 from schemas.errors import ConfigurationError, WinnowError
 from schemas.mixture import Mixture
@@ -114,6 +114,19 @@ def bind_stage(
     ]
     where = _compiled(entry.where, columns, _is_boolean, "true or false", ("where",), problems)
     return BoundStage(entry.name, stage, entry.where, where, entry), problems
+
+
+def without_clusters(stage: BoundStage, before: Sequence[BoundStage]) -> list[Problem]:
+    """The problem of a stage that is to measure one document a cluster where none are found."""
+    if not isinstance(stage.stage, MapStage) or stage.stage.measures_members():
+        return []
+    if any(other.stage.kind == "fuzzy_dedup" for other in before):
+        return []
+    text = (
+        "representatives are told by a stage `fuzzy_dedup` before this one, and there is none; "
+        "add `- fuzzy_dedup: {}` after `- exact_dedup: {}`"
+    )
+    return [(("rate",), text)]
 
 
 def _class_of(entry: StageEntry) -> type[Stage]:

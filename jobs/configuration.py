@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pydantic import ValidationError
 
-from jobs.binding import BoundMixture, BoundStage, bind_mixture, bind_stage, check_source
+from jobs.binding import (
+    BoundMixture,
+    BoundStage,
+    bind_mixture,
+    bind_stage,
+    check_source,
+    without_clusters,
+)
 from jobs.catalog import Column, document_columns, stage_columns
 from jobs.parameters import Problem, explain, resolve
 from jobs.recipes import expand_recipes
@@ -147,6 +154,8 @@ def _bind_stages(
         if bound is None:
             # Later expressions may use its columns: complaints about those would mislead.
             break
+        missing = without_clusters(bound, stages)
+        problems.extend((("stages", index, entry.kind, *key), text) for key, text in missing)
         stages.append(bound)
         for column in stage_columns(bound.name, bound.stage):
             name = column.field.name

@@ -19,9 +19,10 @@ from pipeline.select.plan import Selection
 from pipeline.select.samplers import Sampler
 from pipeline.spark.halves import MAP_HALF, PlannedStage
 from pipeline.stages.base import MapStage, RelationalStage, Stage
-from pipeline.stages.copied import COPY_OF
+from pipeline.stages.copied import COPY_OF, MEMBER_OF
 from pipeline.stages.exact_dedup import ExactDedup
 from pipeline.stages.fingerprint import digest_of
+from pipeline.stages.fuzzy_dedup import FuzzyDedup
 from schemas.errors import ConfigurationError
 
 GROUPS = ("cluster_id", "exact_cluster_id")
@@ -73,20 +74,25 @@ def _planned(bound: BoundConfiguration, stage: BoundStage) -> PlannedStage:
     addresses = {n: Address(c.stage, c.stored) for n, c in bound.columns.items()}
     fields = {name: column.field for name, column in bound.columns.items()}
     used = stage.where_expression.columns if stage.where_expression else ()
-    copies = _copies_before(bound, stage)
-    copy_of = Address(copies, COPY_OF) if copies else None
+    copy_of = _named_by(bound, stage)
     return PlannedStage(
         stage.name, stage.stage, stage.where, tuple(used), addresses, fields, copy_of
     )
 
 
-def _copies_before(bound: BoundConfiguration, stage: BoundStage) -> str | None:
-    """The stage that says which documents are copies, where this one is to measure none."""
-    if not isinstance(stage.stage, MapStage) or stage.stage.measures_copies:
+def _named_by(bound: BoundConfiguration, stage: BoundStage) -> Address | None:
+    """What names the row kept in another's place, where the stage is to measure kept rows alone."""
+    if not isinstance(stage.stage, MapStage):
         return None
     before = bound.stages[: bound.stages.index(stage)]
-    found = [other.name for other in before if isinstance(other.stage, ExactDedup)]
-    return found[-1] if found else None
+    if not stage.stage.measures_members():
+        return _last(before, FuzzyDedup, MEMBER_OF)
+    return None if stage.stage.measures_copies else _last(before, ExactDedup, COPY_OF)
+
+
+def _last(before: Sequence[BoundStage], kind: type[Stage], column: str) -> Address | None:
+    found = [other.name for other in before if isinstance(other.stage, kind)]
+    return Address(found[-1], column) if found else None
 
 
 def _check_name(option: str, name: str, names: Iterable[str]) -> None:

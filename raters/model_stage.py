@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
-from pipeline.stages.base import OPERATION, File, MapStage
+from pipeline.stages.base import OPERATION, File
 from raters.base import Engine
 from raters.engines.opening import open_engine
 from raters.engines.options import Device, Dtype, EngineName, EngineOptions
 from raters.perplexity_model import ModelFacts, check_packages, model_directory, read_facts
+from raters.rater_stage import RaterStage
 
 _SERVERS = ("url", "served_model", "api_key_env")
 _POSITIVE = (
@@ -21,7 +22,7 @@ _POSITIVE = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelStage(MapStage):
+class ModelStage(RaterStage):
     """A stage that asks a language model."""
 
     libraries: ClassVar[tuple[str, ...]] = ("tokenizers", "torch", "transformers", "safetensors")

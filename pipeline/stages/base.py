@@ -62,6 +62,13 @@ class MapStage(Stage):
     tokens_column: ClassVar[str | None] = None
     """The column written that says how many tokens a model has read, for rates and forecasts."""
 
+    def measures_members(self) -> bool:
+        """False: of a cluster of near duplicates the row that is kept is measured for all others.
+
+        Only where a fuzzy_dedup stage comes before; the others' own values might be others.
+        """
+        return True
+
     def rows_per_slice(self) -> int | None:
         """So many documents of a part are committed at a time; None: a part is, as a whole.
 

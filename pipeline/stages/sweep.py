@@ -86,7 +86,8 @@ def expected_key(work: MapWork, part: DocumentsPart, digests: Mapping[str, str])
     if not needed <= digests.keys():
         return None
     values = value_key(work, part, digests) or ""
-    return part_key(values, work.where or "", *_of(work.beside, digests))
+    named = (f"{work.copy_of.stage}.{work.copy_of.column}",) if work.copy_of else ()
+    return part_key(values, work.where or "", *_of(work.beside, digests), *named)
 
 
 def value_key(work: MapWork, part: DocumentsPart, digests: Mapping[str, str]) -> str | None:

@@ -90,7 +90,7 @@ class Generative(ModelStage):
             for text, language in zip(texts, languages, strict=True)
         ]
         places = [place for place, row in enumerate(rows) if row["status"] == "ok"]
-        for place, rated in zip(places, self.rate([texts[p] for p in places]), strict=True):
+        for place, rated in zip(places, self.rate_texts([texts[p] for p in places]), strict=True):
             rows[place] = rated.row
         schema = self.schema().append(pa.field("status", pa.string()))
         return pa.RecordBatch.from_pylist(rows, schema)
@@ -102,7 +102,7 @@ class Generative(ModelStage):
         known = self.languages or (self.worded_in(),)
         return "ok" if language in known else "unsupported_language"
 
-    def rate(self, texts: Sequence[str]) -> list[Rated]:
+    def rate_texts(self, texts: Sequence[str]) -> list[Rated]:
         """The rating of each text, whatever its language."""
         asker = self.asker()
         taken = [_take(asker, text) for text in texts]
