@@ -10,7 +10,14 @@ from pipeline.stages.base import OPERATION, File
 from raters.base import Engine
 from raters.engines.opening import open_engine
 from raters.engines.options import Device, Dtype, EngineName, EngineOptions
-from raters.perplexity_model import ModelFacts, check_packages, model_directory, read_facts
+from raters.engines.packing import unfit
+from raters.perplexity_model import (
+    ModelFacts,
+    check_packages,
+    model_directory,
+    read_config,
+    read_facts,
+)
 from raters.rater_stage import RaterStage
 
 _SERVERS = ("url", "served_model", "api_key_env")
@@ -93,12 +100,17 @@ class ModelStage(RaterStage):
         return str(model_directory(self.model))
 
     def check(self) -> None:
-        """The engine's packages must be there, and a server's parameters where there is one.
+        """The engine's packages must be there, a server's parameters, a model that it can run.
 
         vLLM need only be where documents are rated, so it is looked for when the model is loaded.
         """
         if self.engine != "vllm":
             check_packages(self.engine)
+        if self.engine == "torch" and (reason := unfit(read_config(Path(self.directory)))):
+            raise ValueError(
+                f"model: documents can't be packed in a row for it ({reason}); "
+                "`engine: transformers` runs it"
+            )
         if self.slice_rows < 1:
             raise ValueError("slice_rows: should be 1 or more")
         if self.engine == "server":

@@ -60,16 +60,17 @@ PACKED: dict[str, dict[str, object]] = {
     "Gemma3Text with a window": {"head_dim": 8, "sliding_window": 16},
     "Mixtral": {"num_local_experts": 4, "sliding_window": None},
 }  # fmt: skip
-REFUSED: dict[str, tuple[dict[str, object], str]] = {
-    "Gemma2": ({"head_dim": 8}, "softcap"),
-    "GptOss": ({"head_dim": 8, "num_local_experts": 4}, "s_aux"),
-    "Bloom": ({}, "can't be replaced"),
-    "GPTNeo": ({"attention_types": [[["global", "local"], 1]]}, "winnow_packed"),
-    "Granite": ({"logits_scaling": 8.0}, "away from a plain forward pass"),
+REFUSED: dict[str, tuple[dict[str, object], str, str]] = {
+    "Gemma2": ({"head_dim": 8}, "softcap", "are capped"),
+    "GptOss": ({"head_dim": 8, "num_local_experts": 4}, "s_aux", "has sinks"),
+    "Bloom": ({}, "can't be replaced", "has ALiBi"),
+    "GPTNeo": ({"attention_types": [[["global", "local"], 1]]}, "winnow_packed", "be replaced"),
+    "Granite": ({"logits_scaling": 8.0}, "away from a plain forward pass", "scales logits"),
     "Llama": ({"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}},
-              "positions are dynamic"),
-    "Lfm2": ({"layer_types": ["conv", "full_attention"]}, "layers of conv"),
+              "positions are dynamic", "positions are dynamic"),
+    "Lfm2": ({"layer_types": ["conv", "full_attention"]}, "layers of conv", "layers of conv"),
 }  # fmt: skip
+"""What the model has besides, why it is refused once it is loaded, and why before."""
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +159,7 @@ def check(folder: Path, budget: int) -> None:
 @pytest.mark.parametrize("name", PACKED)
 def test_many_kinds_of_model_answer_as_plain_forward_passes(tmp_path: Path, name: str) -> None:
     write_model(tmp_path, made(name.partition(" ")[0], **PACKED[name]))
+    Perplexity(model=str(tmp_path), engine="torch").check()
     check(tmp_path, 100)
 
 
@@ -172,10 +174,13 @@ def test_requests_longer_than_a_batch_are_read_in_pieces(
 
 @pytest.mark.parametrize("kind", REFUSED)
 def test_a_model_that_cannot_be_packed_is_refused(tmp_path: Path, kind: str) -> None:
-    more, reason = REFUSED[kind]
+    more, reason, before = REFUSED[kind]
     write_model(tmp_path, made(kind, **more))
     with pytest.raises(EngineError, match=f"{reason}.*`engine: transformers` runs it"):
         PackedEngine(str(tmp_path), device="cpu")
+    with pytest.raises(ValueError, match=f"^model: .*{before}.*`engine: transformers` runs it"):
+        Perplexity(model=str(tmp_path), engine="torch").check()
+    Perplexity(model=str(tmp_path), engine="transformers").check()
 
 
 def test_what_stands_beside_changes_no_bit(model: Path) -> None:
