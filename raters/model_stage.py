@@ -20,6 +20,8 @@ from raters.perplexity_model import (
 )
 from raters.rater_stage import RaterStage
 
+_DOCUMENT, _START = 120.0, 300.0
+"""Seconds for a document, and for a start of vLLM and a document."""
 _SERVERS = ("url", "served_model", "api_key_env")
 _POSITIVE = (
     *("concurrency", "timeout", "patience"),
@@ -67,6 +69,15 @@ class ModelStage(RaterStage):
     def rows_per_slice(self) -> int:
         """As `slice_rows` says."""
         return self.slice_rows
+
+    def least_seconds(self) -> float:
+        """Enough for a document, and for what may come before it.
+
+        vLLM may have to start anew, a server may be waited for.
+        """
+        if self.engine == "server":
+            return max(_DOCUMENT, self.patience + 2 * self.timeout)
+        return _START if self.engine == "vllm" else _DOCUMENT
 
     def accelerated(self) -> bool:
         """Whether the model runs on a GPU here; a server's are not ours to count."""

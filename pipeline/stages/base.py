@@ -51,7 +51,11 @@ class MapStage(Stage):
     """Measures each document by itself."""
 
     seconds: ClassVar[float] = 60
-    """A batch may take this long, and as long again for each MiB that it holds."""
+    """A batch may take this long, and as long again for each MiB that it holds.
+
+    Of a batch in which something hangs a piece may take its share of that, by the bytes of its
+    texts, and `least_seconds` in any case.
+    """
     load_seconds: ClassVar[float] = 1800
     """`load` may take this long."""
     measures_copies: ClassVar[bool] = True
@@ -75,6 +79,10 @@ class MapStage(Stage):
         A stage is cut in slices where measuring a part takes so long that losing one would hurt.
         """
         return None
+
+    def least_seconds(self) -> float:
+        """Any batch may take this long, however small it is."""
+        return self.seconds
 
     def accelerated(self) -> bool:
         """Whether it runs on a GPU of this machine: a forecast then tells of GPU hours."""

@@ -18,23 +18,14 @@ from typing import IO
 import pyarrow as pa
 
 from pipeline.stages.base import MapStage
+from pipeline.stages.pieces import Pieces
 from schemas.errors import OutageError, WinnowError
 
-_PIECES = 16
-"""A batch that the stage does not survive is cut into so many.
-
-A hang costs a time limit a cut, a crash another load of the model: of 2000 rows four.
-"""
 IDLE = "WINNOW_IDLE_SECONDS"
 """The variable that says after how long a child of which nothing is asked ends: 60 s without."""
 _DIE_WITH_PARENT = 1
 _HEAD = struct.Struct("<BQ")
 _FAILED, _DONE, _OUTAGE = range(3)
-
-
-def time_limit(stage: MapStage, batch: pa.RecordBatch) -> float:
-    """Seconds after which a stage is held to hang on a batch."""
-    return stage.seconds * (1 + int(batch.nbytes) / (1 << 20))
 
 
 class CulpritError(Exception):
@@ -76,29 +67,29 @@ class IsolatedStage:
         """
         culprits: dict[int, str] = {}
         kept: list[pa.RecordBatch] = []
+        pieces = Pieces(self.stage, batch)
         pending = [(0, len(batch))]
         while pending:
-            start, count = pending.pop()
+            start, end = pending.pop()
             try:
-                kept.append(self._send(batch.slice(start, count)))
+                some = batch.slice(start, end - start)
+                kept.append(self._send(some, pieces.limit(start, end)))
             except CulpritError as culprit:
-                if count > 1:
-                    step = -(-count // _PIECES)
-                    cuts = range(start, start + count, step)
-                    pending += [(at, min(step, start + count - at)) for at in reversed(cuts)]
+                if end - start > 1:
+                    pending += reversed([*pieces.cut(start, end)])
                     continue
                 culprits[start] = culprit.status
                 found(culprit)
         return (pa.concat_batches(kept) if kept else None), culprits
 
-    def _send(self, batch: pa.RecordBatch, again: bool = True) -> pa.RecordBatch:
+    def _send(self, batch: pa.RecordBatch, limit: float, again: bool = True) -> pa.RecordBatch:
         try:
-            outcome, reply = self._exchange(batch)
+            outcome, reply = self._exchange(batch, limit)
         except (OSError, EOFError):
             code = self.stop()
             if code == 0 and again:
                 # It had just ended by itself, as nothing had been asked of it.
-                return self._send(batch, again=False)
+                return self._send(batch, limit, again=False)
             raise CulpritError("crashed", f"its process ended with code {code}") from None
         except BaseException:
             self.stop()
@@ -109,12 +100,11 @@ class IsolatedStage:
             raise CulpritError("crashed", reply.decode())
         return pa.ipc.open_stream(reply).read_next_batch()
 
-    def _exchange(self, batch: pa.RecordBatch) -> tuple[int, bytes]:
+    def _exchange(self, batch: pa.RecordBatch, limit: float) -> tuple[int, bytes]:
         if self._child is not None and self._child.poll() is not None:
             self.stop()
         child = self._child or self._start()
         assert child.stdin
-        limit = time_limit(self.stage, batch)
         _write(child.stdin, _DONE, struct.pack("<d", limit))
         _write(child.stdin, _DONE, _packed(batch))
         return self._reply(child, limit)

@@ -48,6 +48,10 @@ class Generative(ModelStage):
     max_tokens: int | None = None
     languages: tuple[str, ...] | None = None
 
+    def least_seconds(self) -> float:
+        """Time for the windows of a document, each of which is prompted for."""
+        return max(600.0, super().least_seconds())
+
     def form(self) -> ReplyForm:
         """What is decided, and how it is written."""
         raise NotImplementedError
