@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-WINDOW = 2048
+WINDOW = 12_288
 """The server reads no longer requests."""
 
 
