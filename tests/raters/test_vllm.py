@@ -167,7 +167,9 @@ def exact(model: Path) -> Callable[[str], tuple[pa.RecordBatch, list[dict[str, A
     def rated(rater: str) -> tuple[pa.RecordBatch, list[dict[str, Any]]]:
         kind, count = RATERS[rater]
         texts = [f"{n} {SPECIAL} {SCRIPTS[n]}" * (1 + n * n) for n in range(count)]
-        batch = pa.record_batch([pa.array(texts), pa.array(["en"] * count)], ["text", "language"])
+        texts += ["", "a" * 100_000, SPECIAL * 500, SCRIPTS]
+        named = pa.array(["en"] * len(texts))
+        batch = pa.record_batch([pa.array(texts), named], ["text", "language"])
         return batch, kind(model=str(model)).apply(batch).to_pylist()
 
     return rated
@@ -181,17 +183,19 @@ def test_ratings_are_those_of_transformers(
 ) -> None:
     batch, wanted = exact(rater)
     found = own(RATERS[rater][0], stage).apply(batch).to_pylist()
-    assert {row["status"] for row in wanted} == {"ok"}
+    assert [row["status"] for row in wanted].count("ok") == len(batch) - 1
     equal = 0
     for one, other in zip(found, wanted, strict=True):
-        assert one["status"] == "ok"
+        assert one["status"] == other["status"]
+        if other["status"] == "empty":
+            continue
         equal += all(one[name] == other[name] for name in ("domain", *CRITERIA))
         assert one["quality_residual_mass"] == 0
         for name in (*(f"{criterion}_expected" for criterion in CRITERIA), "domain_probability"):
             assert one[name] == pytest.approx(other[name], abs=0.02)
         for name in ("quality_grammar_mass", "quality_grammar_mass_min"):
             assert one[name] == pytest.approx(other[name], abs=1e-3)
-    assert equal >= 0.995 * len(batch)
+    assert equal >= 0.995 * (len(batch) - 1)
     assert len({tuple(row[name] for name in CRITERIA) for row in wanted}) > len(batch) // 4
 
 
