@@ -229,7 +229,7 @@ def serve() -> None:
         except EOFError:
             return
         # The parent kills a child that hangs; one whose parent is gone has to end by itself.
-        faulthandler.dump_traceback_later(2 * limit, exit=True)
+        faulthandler.dump_traceback_later(2 * limit + 10, exit=True)
         try:
             _write(replies, _DONE, _packed(stage.apply(batch)))
         except OutageError as error:
