@@ -208,7 +208,8 @@ def _masked(
     step = max(1, _SCORES[q.device.type] // (count * heads * k.shape[2]))
     places = torch.arange(k.shape[2], device=q.device)
     behind = torch.as_tensor(before, device=q.device).expand(count)[:, None]
-    found = []
+    # One tensor from the start: small ones kept between large ones would break up the heap.
+    found = v.new_empty(count, heads, each, v.shape[-1])
     for start in range(0, each, step):
         some = q[:, :, start : start + step]
         rows = some.shape[2]
@@ -220,8 +221,8 @@ def _masked(
         out = torch.nn.functional.scaled_dot_product_attention(
             laid, k, v, attn_mask=mask.repeat(1, shared, 1)[:, None], scale=scale
         )
-        found.append(out.reshape(count, heads, rows, v.shape[-1]))
-    return torch.cat(found, 2)
+        found[:, :, start : start + rows] = out.reshape(count, heads, rows, v.shape[-1])
+    return found
 
 
 def _varlen_parameters() -> Mapping[str, object]:
