@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from jobs.settings import nearest
 from pipeline.io.beside import Address, BesideReader, InForce
+from pipeline.io.parts import cast_column
 from pipeline.io.store import open_store
 from pipeline.io.workspace import DocumentsPart, StageRecord, Workspace, columns_path
 from pipeline.spark.halves import MAP_HALF
@@ -67,8 +68,7 @@ class WorkspaceColumns:
     def _typed(self, name: str, column: pa.Array) -> pa.Array:
         if name in self.words:
             return self.words[name].read(column)
-        kind = self.fields[name].type
-        return column if column.type == kind else column.cast(kind)
+        return cast_column(column, self.fields[name].type)
 
 
 def in_force(records: Mapping[str, StageRecord], part: DocumentsPart) -> dict[str, InForce]:

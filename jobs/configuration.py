@@ -17,10 +17,10 @@ from jobs.binding import (
     bind_mixture,
     bind_stage,
     check_source,
-    without_clusters,
 )
 from jobs.catalog import Column, document_columns, stage_columns
 from jobs.parameters import Problem, explain, resolve
+from jobs.rating_order import without_clusters
 from jobs.recipes import expand_recipes
 from jobs.settings import Key, Settings, read_settings
 from schemas.config import FRAMES, Config
@@ -82,7 +82,9 @@ def load_configuration(
     problems: list[Problem] = []
     columns = {column.field.name: column for column in document_columns(config)}
     for index, source in enumerate(config.sources):
-        problems.extend((("sources", index, *key), text) for key, text in check_source(source))
+        problems.extend(
+            (("sources", index, *key), text) for key, text in check_source(source, directory)
+        )
     stages = _bind_stages(config, directory, columns, problems)
     workspace = resolve(config.workspace, directory)
     inputs: dict[str, Sequence[InputFile]] = {}

@@ -63,9 +63,12 @@ class IsolatedStage:
     ) -> tuple[pa.RecordBatch | None, dict[int, str]]:
         """The stage's columns for the rows that survive, and the status of each other row.
 
-        `found` is told of each row that does not, and may raise to give up.
+        A row is held to crash the stage at its second try alone: at one, somebody else may have
+        killed the child, or the model's own process. `found` is told of each row that does not
+        survive, and may raise to give up.
         """
         culprits: dict[int, str] = {}
+        suspects: set[int] = set()
         kept: list[pa.RecordBatch] = []
         pieces = Pieces(self.stage, batch)
         pending = [(0, len(batch))]
@@ -78,6 +81,10 @@ class IsolatedStage:
                 if end - start > 1:
                     pending += reversed([*pieces.cut(start, end)])
                     continue
+                if culprit.status == "crashed" and start not in suspects:
+                    suspects.add(start)
+                    pending.append((start, end))
+                    continue
                 culprits[start] = culprit.status
                 found(culprit)
         return (pa.concat_batches(kept) if kept else None), culprits
@@ -87,8 +94,9 @@ class IsolatedStage:
             outcome, reply = self._exchange(batch, limit)
         except (OSError, EOFError):
             code = self.stop()
-            if code == 0 and again:
-                # It had just ended by itself, as nothing had been asked of it.
+            if code in (0, -signal.SIGKILL) and again:
+                # It had just ended by itself, as nothing had been asked of it, or somebody killed
+                # it. The very same batch, for there are engines that mind how they are asked.
                 return self._send(batch, limit, again=False)
             raise CulpritError("crashed", f"its process ended with code {code}") from None
         except BaseException:

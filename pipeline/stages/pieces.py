@@ -10,7 +10,10 @@ import pyarrow.compute as pc
 from pipeline.stages.base import MapStage
 
 _PIECES = 16
-"""A hang costs a time limit a cut, a crash another load of the model: of 2000 rows four."""
+"""A hang costs a limit a cut, a crash another load of the model: of 2000 rows four.
+
+And one for the second try of the row that is found.
+"""
 
 _ROW_BYTES = 64
 """What a row is held to weigh besides its text, so that empty ones weigh something."""

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pytest
 from support import ROOT
 from support.models import FIRST, SPECIAL, larger_config, write_model, write_template
-from support.vllm_server import WINDOW, VllmServer, descendants, engine_of, serving
+from support.processes import descendants
+from support.vllm_server import WINDOW, VllmServer, engine_of, serving
 
 from raters.base import (
     Choosing,
