@@ -1,9 +1,11 @@
 """The columns of a workspace as its indexes have them, without a configuration."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from jobs.settings import nearest
@@ -13,6 +15,21 @@ from pipeline.io.store import open_store
 from pipeline.io.workspace import DocumentsPart, StageRecord, Workspace, columns_path
 from pipeline.spark.halves import MAP_HALF
 from schemas.errors import ConfigurationError
+from schemas.tables import NAMES, VALUES
+
+
+@dataclass(frozen=True)
+class Words:
+    """A column that is nowhere on disk: another one's letters, by what people call them."""
+
+    column: str
+    names: Mapping[str, str]
+    """By letter."""
+
+    def read(self, letters: pa.Array) -> pa.Array:
+        """The names of letters; null for what has none."""
+        names = pa.array([*self.names.values()], pa.string())
+        return names.take(pc.index_in(letters, pa.array([*self.names], pa.string())))
 
 
 @dataclass
@@ -24,26 +41,34 @@ class WorkspaceColumns:
     records: dict[str, StageRecord]
     addresses: dict[str, Address] = field(default_factory=dict)
     fields: dict[str, pa.Field] = field(default_factory=dict)
+    words: dict[str, Words] = field(default_factory=dict)
+    """Columns for people, which have fields and no addresses: `domain_name` beside `domain`."""
 
     def find(self, name: str) -> str:
         """The name itself; ConfigurationError with the nearest where there is no such column."""
-        if name not in self.addresses:
-            raise ConfigurationError(f"no column '{name}'{nearest(name, list(self.addresses))}")
+        if name not in self.fields:
+            raise ConfigurationError(f"no column '{name}'{nearest(name, list(self.fields))}")
         return name
 
     def read(
         self, names: Sequence[str], part: DocumentsPart
     ) -> Iterator[tuple[int, pa.RecordBatch]]:
         """The columns of a part, row group by row group, each with its first row's number."""
-        addresses = {name: self.addresses[name] for name in names}
+        stored = {name: self.words[name].column if name in self.words else name for name in names}
+        addresses = {name: self.addresses[other] for name, other in stored.items()}
         columns = in_force(self.records, part)
         start = 0
         with BesideReader(self.workspace.store.root, part, columns) as reader:
             for group in range(reader.groups):
                 batch = reader.read(group, addresses)
-                arrays = [cast_column(batch.column(n), self.fields[n].type) for n in names]
+                arrays = [self._typed(name, batch.column(name)) for name in names]
                 yield start, pa.RecordBatch.from_arrays(arrays, list(names))
                 start += len(batch)
+
+    def _typed(self, name: str, column: pa.Array) -> pa.Array:
+        if name in self.words:
+            return self.words[name].read(column)
+        return cast_column(column, self.fields[name].type)
 
 
 def in_force(records: Mapping[str, StageRecord], part: DocumentsPart) -> dict[str, InForce]:
@@ -86,6 +111,11 @@ def _add(found: WorkspaceColumns, record: StageRecord) -> None:
         name = f"{record.stage}_status" if status else prefix + item.name
         found.addresses[name] = Address(record.stage, item.name)
         found.fields[name] = item.with_name(name)
+        if names := json.loads((item.metadata or {}).get(NAMES, b"{}")):
+            words = Words(name, {letter: word for word, letter in names.items()})
+            found.words[f"{name}_name"] = words
+            closed = {VALUES: json.dumps([*words.names.values()])}
+            found.fields[f"{name}_name"] = pa.field(f"{name}_name", pa.string(), metadata=closed)
 
 
 def _schema(workspace: Workspace, path: str) -> pa.Schema:

@@ -11,9 +11,16 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pydantic import ValidationError
 
-from jobs.binding import BoundMixture, BoundStage, bind_mixture, bind_stage, check_source
+from jobs.binding import (
+    BoundMixture,
+    BoundStage,
+    bind_mixture,
+    bind_stage,
+    check_source,
+)
 from jobs.catalog import Column, document_columns, stage_columns
 from jobs.parameters import Problem, explain, resolve
+from jobs.rating_order import without_clusters
 from jobs.recipes import expand_recipes
 from jobs.settings import Key, Settings, read_settings
 from schemas.config import FRAMES, Config
@@ -149,6 +156,8 @@ def _bind_stages(
         if bound is None:
             # Later expressions may use its columns: complaints about those would mislead.
             break
+        missing = without_clusters(bound, stages)
+        problems.extend((("stages", index, entry.kind, *key), text) for key, text in missing)
         stages.append(bound)
         for column in stage_columns(bound.name, bound.stage):
             name = column.field.name

@@ -9,6 +9,7 @@ from jobs.binding import BoundMixture, BoundStage
 from jobs.configuration import BoundConfiguration
 from jobs.mixture_files import earlier_fit
 from jobs.parameters import resolve
+from jobs.rating_order import kept_row
 from pipeline.export.formats import Format
 from pipeline.export.mixture_plan import MixturePlan
 from pipeline.io.beside import Address
@@ -19,9 +20,7 @@ from pipeline.select.fitted_samplers import FittingSampler
 from pipeline.select.plan import Selection
 from pipeline.select.samplers import Sampler
 from pipeline.spark.halves import MAP_HALF, PlannedStage
-from pipeline.stages.base import MapStage, RelationalStage, Stage
-from pipeline.stages.copied import COPY_OF
-from pipeline.stages.exact_dedup import ExactDedup
+from pipeline.stages.base import RelationalStage, Stage
 from pipeline.stages.fingerprint import digest_of
 from schemas.config import Segment
 from schemas.errors import ConfigurationError
@@ -76,20 +75,10 @@ def _planned(bound: BoundConfiguration, stage: BoundStage) -> PlannedStage:
     addresses = {n: Address(c.stage, c.stored) for n, c in bound.columns.items()}
     fields = {name: column.field for name, column in bound.columns.items()}
     used = stage.where_expression.columns if stage.where_expression else ()
-    copies = _copies_before(bound, stage)
-    copy_of = Address(copies, COPY_OF) if copies else None
+    copy_of = kept_row(stage, bound.stages[: bound.stages.index(stage)])
     return PlannedStage(
         stage.name, stage.stage, stage.where, tuple(used), addresses, fields, copy_of
     )
-
-
-def _copies_before(bound: BoundConfiguration, stage: BoundStage) -> str | None:
-    """The stage that says which documents are copies, where this one is to measure none."""
-    if not isinstance(stage.stage, MapStage) or stage.stage.measures_copies:
-        return None
-    before = bound.stages[: bound.stages.index(stage)]
-    found = [other.name for other in before if isinstance(other.stage, ExactDedup)]
-    return found[-1] if found else None
 
 
 def _check_name(option: str, name: str, names: Iterable[str]) -> None:

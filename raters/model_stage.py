@@ -6,12 +6,22 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
-from pipeline.stages.base import OPERATION, File, MapStage
+from pipeline.stages.base import OPERATION, File
 from raters.base import Engine
 from raters.engines.opening import open_engine
 from raters.engines.options import Device, Dtype, EngineName, EngineOptions
-from raters.perplexity_model import ModelFacts, check_packages, model_directory, read_facts
+from raters.engines.packing import unfit
+from raters.perplexity_model import (
+    ModelFacts,
+    check_packages,
+    model_directory,
+    read_config,
+    read_facts,
+)
+from raters.rater_stage import RaterStage
 
+_DOCUMENT, _START = 120.0, 300.0
+"""Seconds for a document, and for a start of vLLM and a document."""
 _SERVERS = ("url", "served_model", "api_key_env")
 _POSITIVE = (
     *("concurrency", "timeout", "patience"),
@@ -21,7 +31,7 @@ _POSITIVE = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelStage(MapStage):
+class ModelStage(RaterStage):
     """A stage that asks a language model."""
 
     libraries: ClassVar[tuple[str, ...]] = ("tokenizers", "torch", "transformers", "safetensors")
@@ -60,6 +70,15 @@ class ModelStage(MapStage):
         """As `slice_rows` says."""
         return self.slice_rows
 
+    def least_seconds(self) -> float:
+        """Enough for a document, and for what may come before it.
+
+        vLLM may have to start anew, a server may be waited for.
+        """
+        if self.engine == "server":
+            return max(_DOCUMENT, self.patience + 2 * self.timeout)
+        return _START if self.engine == "vllm" else _DOCUMENT
+
     def accelerated(self) -> bool:
         """Whether the model runs on a GPU here; a server's are not ours to count."""
         if self.engine == "server" or self.device == "cpu":
@@ -92,12 +111,17 @@ class ModelStage(MapStage):
         return str(model_directory(self.model))
 
     def check(self) -> None:
-        """The engine's packages must be there, and a server's parameters where there is one.
+        """The engine's packages must be there, a server's parameters, a model that it can run.
 
         vLLM need only be where documents are rated, so it is looked for when the model is loaded.
         """
         if self.engine != "vllm":
             check_packages(self.engine)
+        if self.engine == "torch" and (reason := unfit(read_config(Path(self.directory)))):
+            raise ValueError(
+                f"model: documents can't be packed in a row for it ({reason}); "
+                "`engine: transformers` runs it"
+            )
         if self.slice_rows < 1:
             raise ValueError("slice_rows: should be 1 or more")
         if self.engine == "server":

@@ -49,7 +49,7 @@ def read_facts(directory: Path, weights: bool = True) -> ModelFacts:
     for pattern in ("config.json", "tokenizer.json", *(["*.safetensors"] if weights else [])):
         if not any(directory.glob(pattern)):
             raise ValueError(f"model: {directory} has no {pattern}")
-    config = _read_config(directory)
+    config = read_config(directory)
     window = min([*_lengths(config), LONGEST_WINDOW])
     if window < 2:
         raise ValueError(f"model: {directory} reads no more than {window} tokens")
@@ -58,13 +58,14 @@ def read_facts(directory: Path, weights: bool = True) -> ModelFacts:
 
 def context_length(directory: Path) -> int:
     """How many tokens a model can read, as its config.json says; ValueError where it does not."""
-    lengths = _lengths(_read_config(directory))
+    lengths = _lengths(read_config(directory))
     if not lengths:
         raise ValueError(f"model: {directory}/config.json does not say how many tokens it reads")
     return min(lengths)
 
 
-def _read_config(directory: Path) -> Mapping[str, object]:
+def read_config(directory: Path) -> Mapping[str, object]:
+    """What a model's config.json says of it and its text; ValueError where it can't be read."""
     try:
         config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     except OSError as error:

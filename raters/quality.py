@@ -5,14 +5,15 @@ from typing import ClassVar, Literal
 
 import pyarrow as pa
 
-from pipeline.stages.base import File, MapStage
+from pipeline.stages.base import File
 from raters.columns import Row, rating_columns
 from raters.criteria import CRITERIA, DOMAINS, SCALE
+from raters.rater_stage import RaterStage
 from raters.student import SHIPPED, Rating, Student, entropy, expected, load_student
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quality(MapStage):
+class Quality(RaterStage):
     """Fourteen criteria and the domain, by the student or by another artefact that `model` names.
 
     A text in a language that the artefact does not declare gets a status and no rating.

@@ -54,7 +54,7 @@ def rater_check(arguments: argparse.Namespace) -> int:
     )
     name, stage = _stage(bound, arguments.stage)
     documents = _documents(bound, stage, arguments.n)
-    found = check(name, documents, stage.rate([text for _, text in documents]))
+    found = check(name, documents, stage.rate_texts([text for _, text in documents]))
     if arguments.json:
         print(json.dumps({**asdict(found), "fit": found.fit}))
     else:

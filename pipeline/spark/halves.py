@@ -8,7 +8,7 @@ import pyarrow as pa
 from pipeline.io.beside import Address
 from pipeline.io.digests import text_key
 from pipeline.stages.base import MapStage, RelationalStage, Stage
-from pipeline.stages.copied import COPY_OF, Copied
+from pipeline.stages.copied import Copied
 from pipeline.stages.fingerprint import fingerprint
 from pipeline.stages.sweep import MapWork
 
@@ -27,7 +27,7 @@ class PlannedStage:
     addresses: Mapping[str, Address] = field(default_factory=dict)
     fields: Mapping[str, pa.Field] = field(default_factory=dict)
     copy_of: Address | None = None
-    """Where it is said which rows are copies of others, if the stage is to measure none."""
+    """What names the row kept in another's place, if the stage is to measure kept rows alone."""
     half_of: str | None = None
     """The kind of the relational stage whose map half it is, by itself."""
 
@@ -115,21 +115,21 @@ def halves(planned: PlannedStage) -> list[StageHalf]:
 
 
 def _with_copies(planned: PlannedStage, stage: StageHalf) -> list[StageHalf]:
-    """A map stage over the rows that are no copies, and the relation that gives copies theirs."""
+    """A map stage over the rows that are kept, and the relation that gives the others theirs."""
     assert isinstance(stage.stage, MapStage)
     assert planned.copy_of is not None
-    copied = Copied(stage=stage.stage)
+    copied = Copied(stage=stage.stage, copy_of=planned.copy_of.column)
     first = replace(stage, name=planned.name + MAP_HALF, copy_of=planned.copy_of)
     second = replace(
         stage,
         stage=copied,
         fingerprint=stage_fingerprint(copied),
-        reads={"id": Address(None, "id"), COPY_OF: planned.copy_of},
+        reads={"id": Address(None, "id"), copied.copy_of: planned.copy_of},
         # The map half has marked the copies that `where` admits.
         where=None,
         where_reads={},
         where_fields={},
-        fields={"id": pa.string(), COPY_OF: pa.string()},
+        fields={"id": pa.string(), copied.copy_of: pa.string()},
     )
     _read_half(second, first.name, copied.schema())
     return [first, second]

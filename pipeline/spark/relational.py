@@ -20,7 +20,7 @@ from pipeline.spark.frames import Batches, by_place, gathered, read_frame, told
 from pipeline.spark.tasks import described
 from pipeline.stages.base import RelationalStage
 from pipeline.stages.columns_from import ColumnsFrom, table_batches, table_files
-from pipeline.stages.copied import COPY_OF, Copied
+from pipeline.stages.copied import Copied
 from pipeline.stages.dsir import Dsir
 from pipeline.stages.exact_dedup import ExactDedup
 from pipeline.stages.fuzzy_dedup import FuzzyDedup
@@ -278,9 +278,9 @@ def _copied(
     from pyspark.sql import functions as F
 
     assert isinstance(work.stage, Copied)
-    told = F.col(work.stage.status_column)
-    copies = rows.where(told == "copied").select("part", "row", F.col(COPY_OF).alias("id"))
-    kept = rows.where(f"{COPY_OF} is null").select("id", *work.stage.schema().names)
+    told, named = F.col(work.stage.status_column), F.col(work.stage.copy_of)
+    copies = rows.where(told == "copied").select("part", "row", named.alias("id"))
+    kept = rows.where(named.isNull()).select("id", *work.stage.schema().names)
     found = F.when(told == "ok", "copied").otherwise(told)
     return copies.join(kept, "id").withColumn(work.stage.status_column, found)
 

@@ -63,7 +63,11 @@ class MapStage(Stage):
     """Measures each document by itself."""
 
     seconds: ClassVar[float] = 60
-    """A batch may take this long, and as long again for each MiB that it holds."""
+    """A batch may take this long, and as long again for each MiB that it holds.
+
+    Of a batch in which something hangs a piece may take its share of that, by the bytes of its
+    texts, and `least_seconds` in any case.
+    """
     load_seconds: ClassVar[float] = 1800
     """`load` may take this long."""
     measures_copies: ClassVar[bool] = True
@@ -74,12 +78,23 @@ class MapStage(Stage):
     tokens_column: ClassVar[str | None] = None
     """The column written that says how many tokens a model has read, for rates and forecasts."""
 
+    def measures_members(self) -> bool:
+        """False: of a cluster of near duplicates the row that is kept is measured for all others.
+
+        Only where a fuzzy_dedup stage comes before; the others' own values might be others.
+        """
+        return True
+
     def rows_per_slice(self) -> int | None:
         """So many documents of a part are committed at a time; None: a part is, as a whole.
 
         A stage is cut in slices where measuring a part takes so long that losing one would hurt.
         """
         return None
+
+    def least_seconds(self) -> float:
+        """Any batch may take this long, however small it is."""
+        return self.seconds
 
     def accelerated(self) -> bool:
         """Whether it runs on a GPU of this machine: a forecast then tells of GPU hours."""

@@ -1,4 +1,4 @@
-"""Copies: documents whose text is another one's take its values, so that it is measured once."""
+"""Copies: documents that take the values of the one kept in their place, measured once for all."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,14 +8,18 @@ import pyarrow as pa
 from pipeline.stages.base import MapStage, RelationalStage
 
 COPY_OF = "exact_duplicate_of"
-"""The column that names the row that is kept in place of another one."""
+"""The column that names the row that is kept in place of one with the same text."""
+
+MEMBER_OF = "duplicate_of"
+"""The column that names the row that is kept in place of a near duplicate, or of a copy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Copied(RelationalStage):
-    """A map stage that measures no copies, followed by its values for them.
+    """A map stage that measures no row for which another is kept, then its values for those.
 
-    A copy of a row that was measured has the status `copied`; of any other row, that row's status.
+    A row that takes those of one that was measured has the status `copied`; of any other one, that
+    one's status.
     """
 
     kind: ClassVar[str] = "copied"
@@ -24,6 +28,8 @@ class Copied(RelationalStage):
     keeps_map_half: ClassVar[bool] = True
 
     stage: MapStage
+    copy_of: str
+    """The column that names the row kept in place of another one."""
 
     @property
     def status_column(self) -> str:

@@ -18,24 +18,14 @@ from typing import IO
 import pyarrow as pa
 
 from pipeline.stages.base import MapStage
+from pipeline.stages.pieces import Pieces
 from schemas.errors import OutageError, WinnowError
 
-_PIECES = 16
-"""A batch that the stage does not survive is cut into so many.
-
-A hang costs a time limit a cut, a crash another load of the model: of 2000 rows four, and one for
-the second try of the row that is found.
-"""
 IDLE = "WINNOW_IDLE_SECONDS"
 """The variable that says after how long a child of which nothing is asked ends: 60 s without."""
 _DIE_WITH_PARENT = 1
 _HEAD = struct.Struct("<BQ")
 _FAILED, _DONE, _OUTAGE = range(3)
-
-
-def time_limit(stage: MapStage, batch: pa.RecordBatch) -> float:
-    """Seconds after which a stage is held to hang on a batch."""
-    return stage.seconds * (1 + int(batch.nbytes) / (1 << 20))
 
 
 class CulpritError(Exception):
@@ -80,34 +70,34 @@ class IsolatedStage:
         culprits: dict[int, str] = {}
         suspects: set[int] = set()
         kept: list[pa.RecordBatch] = []
+        pieces = Pieces(self.stage, batch)
         pending = [(0, len(batch))]
         while pending:
-            start, count = pending.pop()
+            start, end = pending.pop()
             try:
-                kept.append(self._send(batch.slice(start, count)))
+                some = batch.slice(start, end - start)
+                kept.append(self._send(some, pieces.limit(start, end)))
             except CulpritError as culprit:
-                if count > 1:
-                    step = -(-count // _PIECES)
-                    cuts = range(start, start + count, step)
-                    pending += [(at, min(step, start + count - at)) for at in reversed(cuts)]
+                if end - start > 1:
+                    pending += reversed([*pieces.cut(start, end)])
                     continue
                 if culprit.status == "crashed" and start not in suspects:
                     suspects.add(start)
-                    pending.append((start, 1))
+                    pending.append((start, end))
                     continue
                 culprits[start] = culprit.status
                 found(culprit)
         return (pa.concat_batches(kept) if kept else None), culprits
 
-    def _send(self, batch: pa.RecordBatch, again: bool = True) -> pa.RecordBatch:
+    def _send(self, batch: pa.RecordBatch, limit: float, again: bool = True) -> pa.RecordBatch:
         try:
-            outcome, reply = self._exchange(batch)
+            outcome, reply = self._exchange(batch, limit)
         except (OSError, EOFError):
             code = self.stop()
             if code in (0, -signal.SIGKILL) and again:
                 # It had just ended by itself, as nothing had been asked of it, or somebody killed
                 # it. The very same batch, for there are engines that mind how they are asked.
-                return self._send(batch, again=False)
+                return self._send(batch, limit, again=False)
             raise CulpritError("crashed", f"its process ended with code {code}") from None
         except BaseException:
             self.stop()
@@ -118,12 +108,11 @@ class IsolatedStage:
             raise CulpritError("crashed", reply.decode())
         return pa.ipc.open_stream(reply).read_next_batch()
 
-    def _exchange(self, batch: pa.RecordBatch) -> tuple[int, bytes]:
+    def _exchange(self, batch: pa.RecordBatch, limit: float) -> tuple[int, bytes]:
         if self._child is not None and self._child.poll() is not None:
             self.stop()
         child = self._child or self._start()
         assert child.stdin
-        limit = time_limit(self.stage, batch)
         _write(child.stdin, _DONE, struct.pack("<d", limit))
         _write(child.stdin, _DONE, _packed(batch))
         return self._reply(child, limit)
@@ -248,7 +237,7 @@ def serve() -> None:
         except EOFError:
             return
         # The parent kills a child that hangs; one whose parent is gone has to end by itself.
-        faulthandler.dump_traceback_later(2 * limit, exit=True)
+        faulthandler.dump_traceback_later(2 * limit + 10, exit=True)
         try:
             _write(replies, _DONE, _packed(stage.apply(batch)))
         except OutageError as error:

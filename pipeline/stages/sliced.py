@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,7 @@ from pipeline.io.store import open_store
 from pipeline.io.workspace import columns_path
 from pipeline.select.expressions import Expression
 from pipeline.stages.isolated import IsolatedStage
-from pipeline.stages.losses import Losses
+from pipeline.stages.losses import LOST, Losses
 from pipeline.stages.rows import Settled, admitted, complete, empty, settle
 from pipeline.stages.slices import Slice, Span, cut_slices, parse_name, slices_folder, spans
 from pipeline.stages.sweep import (
@@ -59,7 +60,7 @@ class SlicedPart:
         self._values = value_key(self.work, self.part, self._digests)
         self.root = slices_folder(self.work.name, self.work.fingerprint, self.part.part)
         self._stack = ExitStack()
-        self._losses = Losses(self.work.name, self.part)
+        self._lost: dict[str, Counter[str]] = {}
 
     def __enter__(self) -> "SlicedPart":
         return self
@@ -152,7 +153,8 @@ class SlicedPart:
         batch = pa.concat_batches(missing)
         measured = empty(schema)
         if len(batch):
-            result, lost = isolated.apply(batch, self._losses.add)
+            losses = Losses(self.work.name, self.part, self._lost_before)
+            result, lost = isolated.apply(batch, losses.add)
             measured = complete(self.work.name, schema, result, lost, len(batch))
         statuses: Counter[str] = Counter()
         with PartWriter(self._store, self.path(piece), schema) as writer:
@@ -168,6 +170,15 @@ class SlicedPart:
         kept = sum(settled.kept for settled in known)
         rows_read = piece.end - piece.start
         return MeasuredSlice(rows_read, len(batch), kept, self._tokens(measured), made)
+
+    def _lost_before(self) -> Counter[str]:
+        """The rows that the slices which are there have lost, by status, whoever made them."""
+        for piece in self.slices:
+            path = self.path(piece)
+            if path not in self._lost and (footer := find_footer(self._store, path)) is not None:
+                told = cast("dict[str, int]", footer.statistics["status"])
+                self._lost[path] = Counter({name: told.get(name, 0) for name in LOST})
+        return sum(self._lost.values(), Counter())
 
     def _tokens(self, measured: pa.RecordBatch) -> int:
         name = self.work.stage.tokens_column

@@ -16,8 +16,9 @@ from pipeline.io.store import Store, open_store
 from pipeline.io.workspace import ColumnsPart, DocumentsPart, columns_path, part_key
 from pipeline.select.expressions import Expression, compile_predicate
 from pipeline.stages.base import MapStage
-from pipeline.stages.isolated import IsolatedStage, cause, time_limit
+from pipeline.stages.isolated import IsolatedStage, cause
 from pipeline.stages.losses import Losses
+from pipeline.stages.pieces import time_limit
 from pipeline.stages.rows import admitted, complete, empty, settle
 from schemas.errors import WinnowError
 
@@ -86,7 +87,8 @@ def expected_key(work: MapWork, part: DocumentsPart, digests: Mapping[str, str])
     if not needed <= digests.keys():
         return None
     values = value_key(work, part, digests) or ""
-    return part_key(values, work.where or "", *_of(work.beside, digests))
+    named = (f"{work.copy_of.stage}.{work.copy_of.column}",) if work.copy_of else ()
+    return part_key(values, work.where or "", *_of(work.beside, digests), *named)
 
 
 def value_key(work: MapWork, part: DocumentsPart, digests: Mapping[str, str]) -> str | None:

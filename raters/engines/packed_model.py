@@ -8,6 +8,7 @@ from raters.engines import attention
 from raters.engines.attention import Memory, Reading, UnfitModelError, reading
 from raters.engines.loading import load_model
 from raters.engines.options import Device, Dtype
+from raters.engines.packing import LAYERS, STRETCHING
 
 if TYPE_CHECKING:
     import torch
@@ -16,9 +17,6 @@ _LOGITS = {"cpu": 2**17, "cuda": 2**27}
 """So many logits are there at a time; on a processor they should stay in its cache."""
 _ROWS = 128
 """Logits of so many tokens are there all the same, as each time the whole head is read."""
-_LAYERS = {"full_attention", "sliding_attention"}
-_STRETCHING = {"dynamic", "longrope"}
-"""Positions that mean something else as soon as a longer document stands beside."""
 _PROBE = (9, 2, 40, 17)
 _TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2}
 _ISOLATION = {"float32": 1e-6, "bfloat16": 1e-2}
@@ -121,11 +119,11 @@ class PackedModel:
 
     def _check_facts(self) -> None:
         config = self._model.config.get_text_config()
-        other = set(getattr(config, "layer_types", None) or ()) - _LAYERS
+        other = set(getattr(config, "layer_types", None) or ()) - LAYERS
         if other:
             raise UnfitModelError(f"it has layers of {', '.join(sorted(other))}")
         rope = str(getattr(config, "rope_parameters", None))
-        stretching = [kind for kind in _STRETCHING if f"'rope_type': '{kind}'" in rope]
+        stretching = [kind for kind in sorted(STRETCHING) if f"'rope_type': '{kind}'" in rope]
         if stretching:
             raise UnfitModelError(f"its positions are {stretching[0]}")
         if self._head is None:

@@ -48,6 +48,10 @@ class Generative(ModelStage):
     max_tokens: int | None = None
     languages: tuple[str, ...] | None = None
 
+    def least_seconds(self) -> float:
+        """Time for the windows of a document, each of which is prompted for."""
+        return max(600.0, super().least_seconds())
+
     def form(self) -> ReplyForm:
         """What is decided, and how it is written."""
         raise NotImplementedError
@@ -90,7 +94,7 @@ class Generative(ModelStage):
             for text, language in zip(texts, languages, strict=True)
         ]
         places = [place for place, row in enumerate(rows) if row["status"] == "ok"]
-        for place, rated in zip(places, self.rate([texts[p] for p in places]), strict=True):
+        for place, rated in zip(places, self.rate_texts([texts[p] for p in places]), strict=True):
             rows[place] = rated.row
         schema = self.schema().append(pa.field("status", pa.string()))
         return pa.RecordBatch.from_pylist(rows, schema)
@@ -102,7 +106,7 @@ class Generative(ModelStage):
         known = self.languages or (self.worded_in(),)
         return "ok" if language in known else "unsupported_language"
 
-    def rate(self, texts: Sequence[str]) -> list[Rated]:
+    def rate_texts(self, texts: Sequence[str]) -> list[Rated]:
         """The rating of each text, whatever its language."""
         asker = self.asker()
         taken = [_take(asker, text) for text in texts]

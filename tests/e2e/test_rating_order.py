@@ -82,6 +82,77 @@ def test_copies_take_the_values_of_the_row_that_is_kept(corpus: Path, tmp_path: 
     assert check(table(corpus, tmp_path)).total() == found.total() + 2
 
 
+NEAR = """\
+workspace: ./near
+part_bytes: 30_000
+sources: [{name: one, path: near.jsonl}]
+stages:
+  - language: {}
+  - exact_dedup: {}
+  - fuzzy_dedup: {threshold: 0.7}
+  - perplexity: {model: ./model, slice_rows: 5, max_tokens: 60, rate: representatives}
+  - quality: {rate: representatives}
+"""
+RATED = (("perplexity_status", "perplexity"), ("quality_status", "overall_score_expected"))
+
+
+def near_corpus(folder: Path) -> Path:
+    """Documents of which some repeat another one, and some all of it but its first sentence."""
+    first = [each["text"] for each in make_documents(5, 36, repeats=100) if each["text"]]
+    nearly = [text.partition("\n")[2] for text in first[::3]]
+    texts = [*first, *nearly, *first[::5], *nearly[::4]]
+    write_jsonl(folder / "near.jsonl", [{"text": text} for text in texts])
+    configuration = folder / "near.yaml"
+    configuration.write_text(NEAR)
+    return configuration
+
+
+def near_table(configuration: Path) -> list[dict[str, Any]]:
+    output = configuration.with_suffix(".parquet")
+    columns = ["duplicate_of", "exact_duplicate_of", *(name for pair in RATED for name in pair)]
+    workspace = str(configuration.parent / "near")
+    here("table", workspace, "--columns", ",".join(columns), "-o", str(output))
+    found: list[dict[str, Any]] = pq.read_table(output).to_pylist()
+    return found
+
+
+def planned_ratings(*words: str) -> int:
+    """How many documents a dry run says are to be scored, for certain."""
+    steps: list[dict[str, Any]] = json.loads(here("run", *words, "--dry-run", "--json"))
+    (found,) = (step["rating"] for step in steps if step["step"] == "perplexity")
+    assert not found["bound"]
+    return int(found["documents"])
+
+
+def test_of_near_duplicates_the_representative_is_rated_for_all(corpus: Path) -> None:
+    configuration = near_corpus(corpus.parent)
+    words = (str(configuration), "--only", "perplexity,quality")
+    figures = run_here(*words)
+    rows = near_table(configuration)
+    kept = {row["id"]: row for row in rows if row["duplicate_of"] is None}
+    near = [row for row in rows if row["duplicate_of"] and not row["exact_duplicate_of"]]
+    assert len(kept) >= 25
+    assert len(near) >= 5
+    for row in rows:
+        first = kept[row["duplicate_of"] or row["id"]]
+        for status, value in RATED:
+            told = first[status]
+            assert row[status] == ("copied" if told == "ok" and first is not row else told)
+            assert row[value] == first[value]
+    for stage in ("perplexity", "quality"):
+        assert stage_figures(figures, stage)["computed"] == len(kept)
+    # All are wanted: the others alone are rated. Representatives again: none is.
+    configuration.write_text(NEAR.replace("representatives", "all"))
+    assert planned_ratings(*words) == len(near)
+    everyone = run_here(words[0], "--only", "perplexity")
+    assert stage_figures(everyone, "perplexity")["computed"] == len(near)
+    own = {row["id"]: row for row in near_table(configuration)}
+    assert all(own[name]["perplexity"] == row["perplexity"] for name, row in kept.items())
+    assert sum(own[row["id"]]["perplexity"] != row["perplexity"] for row in near) > len(near) / 2
+    configuration.write_text(NEAR)
+    assert planned_ratings(*words) == 0
+
+
 def test_a_worker_rates_and_a_run_does_the_rest(corpus: Path, tmp_path: Path) -> None:
     other, alone = f"workspace={tmp_path / 'other'}", f"workspace={tmp_path / 'alone'}"
     run_here(str(corpus), "--set", alone)

@@ -11,6 +11,7 @@ import pytest
 from support import ROOT, contents, here
 
 from jobs.cli import run
+from raters.criteria import DOMAINS
 
 CONFIGURATION = str(ROOT / "examples/quickstart.yaml")
 
@@ -59,6 +60,27 @@ def test_a_table_is_the_same_in_every_format(work: Path, tmp_path: Path) -> None
     with (tmp_path / "t.csv").open() as file:
         found = [{**row, "n_tokens": int(row["n_tokens"])} for row in csv.DictReader(file)]
     assert found == wanted
+
+
+def test_a_domain_has_a_name_that_people_know(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    everything = rows(work, tmp_path / "all.parquet", "--columns", "domain,domain_name")
+    assert {(row["domain"], row["domain_name"]) for row in everything} <= {
+        (None, None),
+        *DOMAINS.items(),
+    }
+    assert len({row["domain"] for row in everything}) > 3
+    where = ("--columns", "domain", "--where", "domain_name = 'Coding'")
+    coding = rows(work, tmp_path / "coding.parquet", *where)
+    assert [row["id"] for row in coding] == [r["id"] for r in everything if r["domain"] == "H"]
+    assert list(coding[0]) == ["id", "source", "domain"]
+    assert f"domain_name = Coding ({len(coding):,} documents)" in here(
+        "sample", str(work), "--by", "domain_name", "-n", "60"
+    )
+    words = ["table", str(work), "--where", "domain_name = 'H'", "-o", str(tmp_path / "no.csv")]
+    assert run(words) == 2
+    assert "'H' is no value of domain_name" in capsys.readouterr().err
 
 
 def test_a_table_that_fails_leaves_nothing(

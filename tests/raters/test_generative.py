@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 from pipeline.stages.fingerprint import fingerprint
 from raters.base import Choosing, Chosen, Completion, Refused, Request
 from raters.criteria import CRITERIA, DOMAINS
+from raters.engines.options import EngineName
 from raters.generative.labels import Lang
 from raters.generative.modes import Mode
 from raters.generative.presets import Preset
@@ -252,10 +253,12 @@ SCRIPTS = [
         "👩‍👩‍👧‍👦" * 2000,
     ],
 )
-@pytest.mark.parametrize("whole", [False, True])
-def test_any_document_is_rated(model: Path, text: str, whole: bool) -> None:
+@pytest.mark.parametrize(
+    ("engine", "whole"), [("transformers", False), ("transformers", True), ("torch", False)]
+)
+def test_any_document_is_rated(model: Path, text: str, engine: EngineName, whole: bool) -> None:
     assert len(SCRIPTS) >= 5 * 40
-    stage = DataMan(model=str(model), mode="domain_only")
+    stage = DataMan(model=str(model), mode="domain_only", engine=engine)
     if whole:
         stage = replace(stage, long_documents="windows", max_tokens=4000)
         text = text[: 3 * len(text) // 10]

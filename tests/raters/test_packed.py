@@ -60,16 +60,17 @@ PACKED: dict[str, dict[str, object]] = {
     "Gemma3Text with a window": {"head_dim": 8, "sliding_window": 16},
     "Mixtral": {"num_local_experts": 4, "sliding_window": None},
 }  # fmt: skip
-REFUSED: dict[str, tuple[dict[str, object], str]] = {
-    "Gemma2": ({"head_dim": 8}, "softcap"),
-    "GptOss": ({"head_dim": 8, "num_local_experts": 4}, "s_aux"),
-    "Bloom": ({}, "can't be replaced"),
-    "GPTNeo": ({"attention_types": [[["global", "local"], 1]]}, "winnow_packed"),
-    "Granite": ({"logits_scaling": 8.0}, "away from a plain forward pass"),
+REFUSED: dict[str, tuple[dict[str, object], str, str]] = {
+    "Gemma2": ({"head_dim": 8}, "softcap", "are capped"),
+    "GptOss": ({"head_dim": 8, "num_local_experts": 4}, "s_aux", "has sinks"),
+    "Bloom": ({}, "can't be replaced", "has ALiBi"),
+    "GPTNeo": ({"attention_types": [[["global", "local"], 1]]}, "winnow_packed", "be replaced"),
+    "Granite": ({"logits_scaling": 8.0}, "away from a plain forward pass", "scales logits"),
     "Llama": ({"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}},
-              "positions are dynamic"),
-    "Lfm2": ({"layer_types": ["conv", "full_attention"]}, "layers of conv"),
+              "positions are dynamic", "positions are dynamic"),
+    "Lfm2": ({"layer_types": ["conv", "full_attention"]}, "layers of conv", "layers of conv"),
 }  # fmt: skip
+"""What the model has besides, why it is refused once it is loaded, and why before."""
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +159,7 @@ def check(folder: Path, budget: int) -> None:
 @pytest.mark.parametrize("name", PACKED)
 def test_many_kinds_of_model_answer_as_plain_forward_passes(tmp_path: Path, name: str) -> None:
     write_model(tmp_path, made(name.partition(" ")[0], **PACKED[name]))
+    Perplexity(model=str(tmp_path), engine="torch").check()
     check(tmp_path, 100)
 
 
@@ -172,10 +174,13 @@ def test_requests_longer_than_a_batch_are_read_in_pieces(
 
 @pytest.mark.parametrize("kind", REFUSED)
 def test_a_model_that_cannot_be_packed_is_refused(tmp_path: Path, kind: str) -> None:
-    more, reason = REFUSED[kind]
+    more, reason, before = REFUSED[kind]
     write_model(tmp_path, made(kind, **more))
     with pytest.raises(EngineError, match=f"{reason}.*`engine: transformers` runs it"):
         PackedEngine(str(tmp_path), device="cpu")
+    with pytest.raises(ValueError, match=f"^model: .*{before}.*`engine: transformers` runs it"):
+        Perplexity(model=str(tmp_path), engine="torch").check()
+    Perplexity(model=str(tmp_path), engine="transformers").check()
 
 
 def test_what_stands_beside_changes_no_bit(model: Path) -> None:
@@ -326,7 +331,7 @@ def peak():  # ru_maxrss would be that of the process that started this one
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 engine = PackedEngine(sys.argv[1], device="cpu")
-requests = [Scoring(tokens=[0] + [7] * 20_000, scored=20_000)]
+requests = [Scoring(tokens=[0] + [7] * 100_000, scored=100_000)]
 requests += [Scoring(tokens=[0] + [7] * 2_000, scored=2_000)] * 10
 engine.run([Scoring(tokens=[0, 1], scored=1)])
 before = peak()
@@ -337,8 +342,11 @@ print(peak() - before)
 
 
 def test_neither_logits_nor_scores_of_attention_are_ever_whole(tmp_path: Path) -> None:
-    """Those of the longest request alone would be 4 GB, its attention scores 1.6 GB a head."""
-    config = made("Qwen2", vocab_size=50_000, max_position_embeddings=2**15, num_hidden_layers=1)
+    """Those of the one request of 100,000 tokens would be 3 GB, its attention scores 40 GB."""
+    config = made(
+        "Qwen2", vocab_size=8192, max_position_embeddings=2**17, num_hidden_layers=1,
+        num_attention_heads=1, num_key_value_heads=1,
+    )  # fmt: skip
     write_model(tmp_path, config)
     run = subprocess.run(
         [sys.executable, "-c", MEMORY, str(tmp_path)],

@@ -7,14 +7,16 @@ import math
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import pyarrow as pa
 import pytest
-from support.models import FIRST, SPECIAL, larger_config, write_model
+from support import ROOT
+from support.models import FIRST, SPECIAL, larger_config, write_model, write_template
 from support.processes import descendants
 from support.vllm_server import WINDOW, VllmServer, engine_of, serving
 
@@ -29,6 +31,8 @@ from raters.base import (
     Scored,
     Scoring,
 )
+from raters.criteria import CRITERIA
+from raters.generative.stages import DataMan, Generative, Prompted
 from raters.perplexity import Perplexity
 
 pytest.importorskip("vllm", reason="vLLM is in .venv-vllm, which make test makes")
@@ -41,6 +45,8 @@ LETTERS = [1 + byte for byte in b"ABCDEFGHIJKLMNO"]
 DIGITS = [1 + byte for byte in b"12345"]
 LINE = [1 + ord("\n")]
 FORM = [LETTERS, *[LINE, DIGITS] * 14]
+TOO_MANY = 140_000
+"""More tokens than the model reads."""
 SCRIPTS = "".join(chr(start + n) for start in range(0x400, 0x3200, 0x120) for n in range(9))
 TEXTS = [
     *("", "a", "some words", f"a{SPECIAL}b", "a" * 900, SCRIPTS, "\x00\ufeff\U0010ffff", "é" * 200),
@@ -50,7 +56,9 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_model(tmp_path_factory.mktemp("model"), larger_config())
+    folder = write_model(tmp_path_factory.mktemp("model"), larger_config())
+    write_template(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +130,80 @@ def test_perplexity_is_that_of_transformers(model: Path, stage: Perplexity) -> N
     assert [row["status"] for row in expected] == ["empty", *["ok"] * (len(TEXTS) - 1)]
 
 
-def test_a_text_of_100000_tokens_is_scored(stage: Perplexity) -> None:
-    (row,) = rows(stage, ["0123456789" * 10_000])
-    assert (row["status"], row["n_scored_tokens"]) == ("ok", 100_000)
+def test_one_request_of_100000_tokens_is_answered_or_refused(
+    model: Path, stage: Perplexity, engine: Engine
+) -> None:
+    long = tokens(100_001)
+    before = peak()
+    scored, chosen = engine.run(
+        [Scoring(tokens=long, scored=100_000), Choosing(tokens=long, steps=[DIGITS, LINE, DIGITS])]
+    )
+    if stage.engine == "server":  # it was started with a smaller window, and the stage has its own
+        assert isinstance(scored, Refused)
+        assert isinstance(chosen, Refused)
+        (row,) = rows(stage, ["0123456789" * 10_000])
+        assert (row["status"], row["n_scored_tokens"]) == ("ok", 100_000)
+        return
+    assert isinstance(scored, Scored)
+    assert isinstance(chosen, Chosen)
+    exact = Perplexity(model=str(model)).open_engine()
+    (plain,) = exact.run([Scoring(tokens=long, scored=100_000)])
+    assert isinstance(plain, Scored)
+    assert scored.nll / 100_000 == pytest.approx(plain.nll / 100_000, abs=TOLERANCE)
+    # The logits of all tokens at once would be 3 GiB.
+    assert peak() - before < 400 << 20
+
+
+RATERS: dict[str, tuple[type[Generative], int]] = {
+    "dataman": (DataMan, 36),
+    "prompted": (Prompted, 8),
+}
+
+
+@pytest.fixture(scope="module")
+def exact(model: Path) -> Callable[[str], tuple[pa.RecordBatch, list[dict[str, Any]]]]:
+    """By rater: a batch, and its ratings by transformers."""
+
+    @cache
+    def rated(rater: str) -> tuple[pa.RecordBatch, list[dict[str, Any]]]:
+        kind, count = RATERS[rater]
+        texts = [f"{n} {SPECIAL} {SCRIPTS[n]}" * (1 + n * n) for n in range(count)]
+        texts += ["", "a" * 100_000, SPECIAL * 500, SCRIPTS]
+        named = pa.array(["en"] * len(texts))
+        batch = pa.record_batch([pa.array(texts), named], ["text", "language"])
+        return batch, kind(model=str(model)).apply(batch).to_pylist()
+
+    return rated
+
+
+@pytest.mark.parametrize("rater", RATERS)
+def test_ratings_are_those_of_transformers(
+    exact: Callable[[str], tuple[pa.RecordBatch, list[dict[str, Any]]]],
+    stage: Perplexity,
+    rater: str,
+) -> None:
+    batch, wanted = exact(rater)
+    found = own(RATERS[rater][0], stage).apply(batch).to_pylist()
+    assert [row["status"] for row in wanted].count("ok") == len(batch) - 1
+    equal = 0
+    for one, other in zip(found, wanted, strict=True):
+        assert one["status"] == other["status"]
+        if other["status"] == "empty":
+            continue
+        equal += all(one[name] == other[name] for name in ("domain", *CRITERIA))
+        assert one["quality_residual_mass"] == 0
+        for name in (*(f"{criterion}_expected" for criterion in CRITERIA), "domain_probability"):
+            assert one[name] == pytest.approx(other[name], abs=0.02)
+        for name in ("quality_grammar_mass", "quality_grammar_mass_min"):
+            assert one[name] == pytest.approx(other[name], abs=1e-3)
+    assert equal >= 0.995 * (len(batch) - 1)
+    assert len({tuple(row[name] for name in CRITERIA) for row in wanted}) > len(batch) // 4
+
+
+def own(kind: type[Generative], stage: Perplexity) -> Generative:
+    """A rater with the engine of another stage."""
+    names = ("model", "engine", "url", "patience", "max_num_batched_tokens")
+    return kind(**{name: getattr(stage, name) for name in names})
 
 
 def test_choices_are_those_of_plain_forward_passes(model: Path, engine: Engine) -> None:
@@ -166,8 +245,8 @@ def test_a_request_that_fills_the_window_is_answered(engine: Engine) -> None:
 def test_a_request_that_can_not_be_answered_fails_alone(engine: Engine) -> None:
     good = Scoring(tokens=tokens(5), scored=4)
     bad: list[Request] = [
-        Scoring(tokens=tokens(20_000), scored=1),
-        Choosing(tokens=tokens(20_000), steps=FORM),
+        Scoring(tokens=tokens(TOO_MANY), scored=1),
+        Choosing(tokens=tokens(TOO_MANY), steps=FORM),
         Scoring(tokens=[FIRST, 8192, 1], scored=2),
         Scoring(tokens=[FIRST, 1, 8192], scored=2),
         Choosing(tokens=[FIRST, 99_999], steps=FORM),
@@ -227,3 +306,20 @@ def test_an_engine_that_is_killed_is_an_error_and_starts_anew(
     if stage.engine == "vllm":
         (found,) = engine.run([Scoring(tokens=tokens(5), scored=4)])
         assert isinstance(found, Scored)
+
+
+def test_half_precision_stays_within_its_tolerance() -> None:
+    """With the model that comes with Winnow, on texts of Winnow's own."""
+    words = "\n".join(
+        path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))
+    )
+    texts = [words[start : start + 150 * (1 + start % 9)] for start in range(0, len(words), 1499)]
+    assert len(texts) >= 30
+    whole = rows(Perplexity(), texts)
+    half = rows(Perplexity(engine="vllm", dtype="bfloat16", max_num_batched_tokens=512), texts)
+    away = sorted(
+        abs(one["nll_per_token"] - other["nll_per_token"])
+        for one, other in zip(whole, half, strict=True)
+    )
+    assert 0 < sum(away) / len(away) <= 3e-3
+    assert away[-1] <= 2e-2

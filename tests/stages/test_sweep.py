@@ -170,9 +170,9 @@ def test_a_batch_at_which_others_kill_the_process_is_not_cut(tmp_path: Path) -> 
     sizes: list[int] = []
 
     class Counted(IsolatedStage):
-        def _exchange(self, batch: pa.RecordBatch) -> tuple[int, bytes]:
+        def _exchange(self, batch: pa.RecordBatch, limit: float) -> tuple[int, bytes]:
             sizes.append(len(batch))
-            return super()._exchange(batch)
+            return super()._exchange(batch, limit)
 
     batch = pa.record_batch([pa.array(["a", f"once {tmp_path / 'x'}"], pa.string())], ["text"])
     with Counted(Brittle()) as isolated:

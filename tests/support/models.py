@@ -44,14 +44,20 @@ def write_model(
 
 
 def larger_config() -> "PreTrainedConfig":
-    """For `write_model`: a model that vLLM can run on a processor, with a long window."""
+    """For `write_model`: a model that vLLM can run on a processor, which reads 131,072 tokens."""
     from transformers import Qwen2Config
 
     return Qwen2Config(
-        vocab_size=8192, hidden_size=64, intermediate_size=128, num_hidden_layers=2,
-        num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=16384,
+        vocab_size=8192, hidden_size=32, intermediate_size=128, num_hidden_layers=1,
+        num_attention_heads=1, num_key_value_heads=1, max_position_embeddings=131_072,
         tie_word_embeddings=True, initializer_range=0.3, bos_token_id=FIRST,
     )  # fmt: skip
+
+
+def write_template(folder: Path) -> None:
+    """Let a model answer chats; what marks the turns are plain letters for its tokenizer."""
+    told = {"chat_template": CHAT_TEMPLATE, "eos_token": CHAT_MARKERS[2]}
+    (folder / "tokenizer_config.json").write_text(json.dumps(told), encoding="utf-8")
 
 
 CHAT_MARKERS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<tool_call>")
@@ -90,8 +96,7 @@ def write_chat_model(
     tokenizer.add_special_tokens([AddedToken(text, special=True) for text in CHAT_MARKERS[:-1]])
     tokenizer.add_tokens([AddedToken(CHAT_MARKERS[-1], special=False)])
     tokenizer.save(str(folder / "tokenizer.json"))
-    told = {"chat_template": CHAT_TEMPLATE, "eos_token": CHAT_MARKERS[2]}
-    (folder / "tokenizer_config.json").write_text(json.dumps(told), encoding="utf-8")
+    write_template(folder)
     torch.manual_seed(3)
     end = len(words)
     made = AutoModelForCausalLM.from_config(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from support.processes import called
 
-WINDOW = 2048
+WINDOW = 12_288
 """The server reads no longer requests."""
 
 
