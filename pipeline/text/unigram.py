@@ -1,0 +1,313 @@
+"""Texts cut into the pieces of a unigram model (Kudo 2018), the likeliest ones of each word.
+
+As SentencePiece does it, for models whose pieces have a space nowhere but at their beginning: then
+each word is cut by itself, and a word that was seen a moment ago is copied.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.text.decoding import Bytes, Offsets, frozen, width
+from pipeline.text.hashing import SEED, absorb, extend
+from pipeline.text.kernels import Int, kernel
+from pipeline.text.ngrams import Slots, find, hash_bytes
+
+SPACE = "\u2581"
+"""Stands for a space in a piece."""
+LONGEST_WORD = 1 << 16
+"""A word of more bytes is cut."""
+LONGEST_RULE = 256
+"""So many bytes a normalised character has at most."""
+_UPPER = np.uint64(48)
+_WORDS = 1 << 16
+_PENALTY = 10.0
+"""An unknown character is so much less likely than the unlikeliest piece."""
+_FIRST, _SECOND, _THIRD = SPACE.encode()
+_NEVER = np.float32(-np.inf)
+_BLANK, _LINE = 32, 10
+
+Sums = npt.NDArray[np.float32]
+Starts = npt.NDArray[np.int32]
+Work = tuple[Sums, Starts, Starts, Slots]
+"""Room to cut a word in; words seen a moment ago, and where their pieces were written."""
+Tables = tuple[npt.NDArray[np.uint32], Bytes, Slots]
+"""How characters are normalised: a double array trie (Aoe 1989), and what they become; the scores
+of pieces and of their beginnings."""
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """A unigram model."""
+
+    tables: Tables
+    unknown: float
+    """The score of a character that is no piece."""
+    prefix: bool
+    """Whether a line is read as if a space stood before it."""
+    strips: bool
+    """Whether runs of spaces are one, and those at both ends none."""
+    names: tuple[str, ...]
+
+
+def make_pieces(
+    scores: Sequence[tuple[str, float]], charsmap: bytes, prefix: bool, strips: bool, least: float
+) -> Pieces:
+    """A model of pieces with their scores, of which `least` is that of the unlikeliest."""
+    begin = int.from_bytes(charsmap[:4], "little") + 4
+    trie = np.frombuffer(charsmap, "<u4", begin // 4 - 1, 4 if charsmap else 0)
+    rules = np.frombuffer(charsmap[begin:], np.uint8)
+    content = b"".join(piece.encode() for piece, _ in scores)
+    ends = np.cumsum([0, *(len(piece.encode()) for piece, _ in scores)], dtype=np.int64)
+    values = np.array([score for _, score in scores], np.float32)
+    slots = np.zeros((2 * len(content) + 16, 2), np.uint64)
+    add_pieces(*frozen(np.frombuffer(content, np.uint8), ends), values, slots)
+    names = tuple(piece for piece, _ in scores)
+    return Pieces((trie.astype(np.uint32), rules, slots), least - _PENALTY, prefix, strips, names)
+
+
+@kernel
+def add_pieces(
+    content: Bytes, ends: Offsets, scores: npt.NDArray[np.float32], slots: Slots
+) -> None:
+    """Put in the hash of every piece with its score, and that of every beginning of one."""
+    values = slots.view(np.float32)
+    for row in range(len(ends) - 1):
+        key = SEED
+        for at in range(ends[row], ends[row + 1]):
+            key = step(key, content[at])
+            place = find(slots, key)
+            if place < 0:
+                place = -1 - place
+                slots[place, 0] = key
+                values[place, 2] = _NEVER
+            if at == ends[row + 1] - 1:
+                values[place, 2] = scores[row]
+
+
+@kernel
+def step(key: np.uint64, byte: np.uint8) -> np.uint64:
+    """The hash of a beginning that is one byte longer; never 0."""
+    return extend(key, np.uint64(byte)) | np.uint64(1)
+
+
+@kernel
+def rule(values: Bytes, at: Int, end: Int, trie: npt.NDArray[np.uint32]) -> tuple[int, int]:
+    """The longest characters at a place that are normalised: their bytes, 0 where there are none.
+
+    And where it stands what becomes of them.
+    """
+    size, found = 0, 0
+    if len(trie) == 0:
+        return size, found
+    unit = np.int64(trie[0])
+    node = (unit >> 10) << ((unit & 512) >> 6)
+    for i in range(at, end):
+        byte = np.int64(values[i])
+        node ^= byte
+        if node >= len(trie):
+            break
+        unit = np.int64(trie[node])
+        if unit & 0x800000FF != byte:
+            break
+        node ^= (unit >> 10) << ((unit & 512) >> 6)
+        if unit & 256:
+            size, found = i + 1 - at, np.int64(trie[node]) & 0x7FFFFFFF
+    return size, found
+
+
+@kernel
+def cut_word(
+    word: Bytes, begin: Int, size: Int, slots: Slots, unknown: float, best: Sums, starts: Starts
+) -> None:
+    """Of each end of a piece in the word, where the piece begins; unknown ones are less than 0."""
+    values = slots.view(np.float32)
+    best[: size + 1] = _NEVER
+    best[0] = 0.0
+    at: Int = 0
+    while at < size:
+        one = at + width(np.int64(word[begin + at]))
+        whole = False
+        key = SEED
+        for i in range(at, size):
+            key = step(key, word[begin + i])
+            place = find(slots, key)
+            if place < 0:
+                break
+            score = values[place, 2]
+            if score == _NEVER:
+                continue
+            whole = whole or i + 1 == one
+            if best[at] + score > best[i + 1]:
+                best[i + 1] = best[at] + score
+                starts[i + 1] = at
+        if not whole and best[at] + unknown > best[one]:
+            best[one] = best[at] + unknown
+            starts[one] = -1 - at
+        at = one
+
+
+@kernel
+def write_word(
+    word: Bytes, begin: Int, size: Int, starts: Starts, cuts: Starts, out: Bytes, n: Int
+) -> Int:
+    """Write the pieces, each with a space after it; unknown characters in a row are one piece."""
+    count, at = 0, size
+    while at > 0:
+        start = starts[at]
+        cuts[count] = at if start >= 0 else -at
+        count += 1
+        at = start if start >= 0 else -1 - start
+    at = 0
+    for i in range(count - 1, -1, -1):
+        end = abs(cuts[i])
+        for j in range(at, end):
+            out[n] = word[begin + j]
+            n += 1
+        if i == 0 or cuts[i] >= 0 or cuts[i - 1] >= 0:
+            out[n] = _BLANK
+            n += 1
+        at = end
+    return n
+
+
+@kernel
+def widen(buffer: Bytes, n: Int, room: Int) -> Bytes:
+    """The buffer, or a larger one with its content, with so much room after `n`."""
+    if n + room <= len(buffer):
+        return buffer
+    more = np.empty(2 * len(buffer) + room, np.uint8)
+    more[:n] = buffer[:n]
+    return more
+
+
+@kernel
+def is_space(values: Bytes, at: Int, end: Int) -> bool:
+    """Whether it is SPACE that stands there."""
+    return bool(
+        at + 3 <= end
+        and values[at] == _FIRST
+        and values[at + 1] == _SECOND
+        and values[at + 2] == _THIRD
+    )
+
+
+@kernel
+def put_space(line: Bytes, n: Int) -> Int:
+    """Write SPACE."""
+    line[n], line[n + 1], line[n + 2] = _FIRST, _SECOND, _THIRD
+    return n + 3
+
+
+@kernel
+def put_byte(
+    line: Bytes, n: Int, byte: np.uint8, after: bool, prefix: bool, strips: bool
+) -> tuple[Int, bool]:
+    """Write a byte, or SPACE for a space; where `strips`, none after a space."""
+    blank = byte == _BLANK
+    if blank and after and strips:
+        return n, after
+    if n == 0 and prefix:
+        n = put_space(line, n)
+    if blank:
+        return put_space(line, n), True
+    line[n] = byte
+    return n + 1, False
+
+
+@kernel
+def write_line(
+    values: Bytes, at: Int, end: Int, tables: Tables, prefix: bool, strips: bool, line: Bytes
+) -> tuple[Bytes, Int]:
+    """Write a line normalised, with SPACE for its spaces; into a larger buffer where it has to."""
+    trie, rules, _ = tables
+    n: Int = 0
+    after = strips
+    while at < end:
+        if n + 3 * LONGEST_RULE + 3 > len(line):
+            line = widen(line, n, 3 * LONGEST_RULE + 3)
+        size, place = rule(values, at, end, trie)
+        if size:
+            # A rule's characters end with 0.
+            while rules[place] != 0:
+                n, after = put_byte(line, n, rules[place], after, prefix, strips)
+                place += 1
+            at += size
+            continue
+        for _ in range(width(np.int64(values[at]))):
+            n, after = put_byte(line, n, values[at], after, prefix, strips)
+            at += 1
+    while strips and n >= 3 and is_space(line, n - 3, n):
+        n -= 3
+    return line, n
+
+
+@kernel
+def cut_line(
+    line: Bytes, size: Int, slots: Slots, unknown: float, work: Work, out: Bytes, n: Int
+) -> Int:
+    """Write a line's pieces, word by word."""
+    best, starts, cuts, seen = work
+    at: Int = 0
+    while at < size:
+        end = at + 3 if is_space(line, at, size) else at
+        while end < size and not is_space(line, end, size) and end - at < LONGEST_WORD:
+            end += width(np.int64(line[end]))
+        key = hash_bytes(line, at, end)
+        held = np.int64(key >> _UPPER)
+        if seen[held, 0] == key:
+            start, count = np.int64(seen[held, 1]), np.int64(seen[held, 2])
+            for i in range(start, start + count):
+                out[n] = out[i]
+                n += 1
+        else:
+            cut_word(line, at, end - at, slots, unknown, best, starts)
+            seen[held, 0], seen[held, 1] = key, np.uint64(n)
+            first = n
+            n = write_word(line, at, end - at, starts, cuts, out, n)
+            seen[held, 2] = np.uint64(n - first)
+        at = end
+    return n
+
+
+@kernel
+def write_pieces(
+    values: Bytes, offsets: Offsets, by_line: bool, tables: Tables,
+    unknown: float, prefix: bool, strips: bool,
+) -> tuple[Bytes, Offsets]:  # fmt: skip
+    """All texts as pieces with a space after each, lines still lines."""
+    out = np.empty(2 * (offsets[len(offsets) - 1] - offsets[0]) + 64, np.uint8)
+    ends = np.zeros(len(offsets), np.int64)
+    line = np.empty(4 * LONGEST_RULE, np.uint8)
+    longest = LONGEST_WORD + 8
+    work = (
+        np.empty(longest, np.float32), np.empty(longest, np.int32), np.empty(longest, np.int32),
+        np.zeros((_WORDS, 3), np.uint64),
+    )  # fmt: skip
+    n = 0
+    for row in range(len(offsets) - 1):
+        at, last = np.int64(offsets[row]), np.int64(offsets[row + 1])
+        while at < last:
+            end = at
+            while end < last and not (by_line and values[end] == _LINE):
+                end += 1
+            line, size = write_line(values, at, end, tables, prefix, strips, line)
+            if n + 2 * size + 1 > len(out):
+                out = widen(out, n, 2 * size + 1)
+            n = cut_line(line, size, tables[2], unknown, work, out, n)
+            if end < last:
+                out[n] = _LINE
+                n += 1
+            at = end + 1
+        ends[row + 1] = n
+    return out[:n], ends
+
+
+def cut(pieces: Pieces, values: Bytes, offsets: Offsets, by_line: bool) -> tuple[Bytes, Offsets]:
+    """Texts, or their lines, as pieces with a space after each."""
+    found, ends = write_pieces(
+        values, offsets, by_line, pieces.tables, pieces.unknown, pieces.prefix, pieces.strips
+    )
+    return frozen(found, ends)
