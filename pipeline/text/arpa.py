@@ -32,7 +32,7 @@ def skip_field(data: Bytes, at: Int) -> Int:
 
 
 @kernel
-def number(data: Bytes, at: Int, end: Int) -> np.float64:
+def number(data: Bytes, at: Int, end: Int) -> float:
     """A decimal number; not a number where it is none."""
     negative = at < end and data[at] == 45
     if at < end and (data[at] == 45 or data[at] == 43):
@@ -43,7 +43,7 @@ def number(data: Bytes, at: Int, end: Int) -> np.float64:
         if data[at] == 46 and not point:
             point = True
         elif 48 <= data[at] <= 57:
-            value = value * 10.0 + (np.float64(data[at]) - 48.0)
+            value = value * 10.0 + (float(data[at]) - 48.0)
             digits += 1
             places += point
         else:
@@ -51,7 +51,7 @@ def number(data: Bytes, at: Int, end: Int) -> np.float64:
         at += 1
     if digits == 0:
         return np.nan
-    power = 0
+    power: Int = 0
     if at + 1 < end and (data[at] == 101 or data[at] == 69):
         at += 1
         down = data[at] == 45
@@ -72,7 +72,7 @@ def number(data: Bytes, at: Int, end: Int) -> np.float64:
 @kernel
 def read_words(
     data: Bytes, at: Int, count: Int, words: Slots, unigrams: Weights, last: bool
-) -> tuple[int, int]:
+) -> tuple[int, Int]:
     """The section of single words: ids in their order from 1 on, <unk> has 0."""
     fields = np.empty((1, 2), np.int64)
     weights = np.zeros(2, np.float64)
@@ -110,8 +110,8 @@ def is_unknown(data: Bytes, at: Int) -> bool:
 @kernel
 def read_line(
     data: Bytes, at: Int, order: Int, fields: np.ndarray, weights: np.ndarray, last: bool
-) -> tuple[int, int]:
-    """A line's log10 probability, the places of its words, and its weight; where the next begins."""
+) -> tuple[int, Int]:
+    """A line's log10 probability, its words' places and its weight; where the next begins."""
     at = skip_blank(data, at)
     if at < len(data) and (data[at] == _LINE or data[at] == _BACKSLASH):
         return ENDED, at
@@ -124,15 +124,9 @@ def read_line(
         return NUMBER, at
     if weights[0] > 0:
         return POSITIVE, at
-    for n in range(order):
-        at = skip_blank(data, end)
-        end = skip_field(data, at)
-        if end >= len(data):
-            return CUT, at
-        if at == end:
-            return FIELDS, at
-        fields[n, 0], fields[n, 1] = at, end
-    at = skip_blank(data, end)
+    code, at = read_fields(data, end, order, fields)
+    if code != FINE:
+        return code, at
     end = skip_field(data, at)
     if end > at and not last:
         weights[1] = number(data, at, end)
@@ -145,6 +139,21 @@ def read_line(
 
 
 @kernel
+def read_fields(data: Bytes, at: Int, order: Int, fields: np.ndarray) -> tuple[int, Int]:
+    """The places of a line's words, and where what stands behind them begins."""
+    for n in range(order):
+        at = skip_blank(data, at)
+        end = skip_field(data, at)
+        if end >= len(data):
+            return CUT, at
+        if at == end:
+            return FIELDS, at
+        fields[n, 0], fields[n, 1] = at, end
+        at = end
+    return FINE, skip_blank(data, at)
+
+
+@kernel
 def read_ngrams(
     data: Bytes,
     at: Int,
@@ -154,7 +163,7 @@ def read_ngrams(
     ngrams: Slots,
     taken: Int,
     last: bool,
-) -> tuple[int, int, int]:
+) -> tuple[int, Int, Int]:
     """A section of longer n-grams; where it ends, and how many slots are taken then."""
     fields = np.empty((order, 2), np.int64)
     weights = np.zeros(2, np.float64)

@@ -20,7 +20,9 @@ PUNCTUATION = {
     **dict.fromkeys("∶：", ":"),
     **dict.fromkeys("–━►", "-"),
     **dict(zip("。？！（）；～〈〉【】％", ".?!();~<>[]%", strict=True)),
-    **{"—": " - ", "．": ". ", "…": "..."},
+    "—": " - ",
+    "．": ". ",
+    "…": "...",
 }
 """What stands for a mark that is not ASCII."""
 

@@ -1,7 +1,7 @@
 """N-gram language models with backoff (Katz 1987): a packed table, and the score of many texts.
 
-An n-gram is found by the hash of its words from the last to the first, so that each look-up goes one
-word further back. KenLM (Heafield 2011) finds them alike.
+An n-gram is found by the hash of its words from the last to the first, so that each look-up goes
+one word further back. KenLM (Heafield 2011) finds them alike.
 """
 
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ def lengthen(key: np.uint64, word: Int) -> np.uint64:
 def find(slots: Slots, key: np.uint64) -> Int:
     """The place of a hash, or of the free slot where it would be put, less than 0: -1 - place."""
     size = np.uint64(len(slots))
-    at = np.int64(((key >> _HALF) * size) >> _HALF)
+    at: Int = np.int64(((key >> _HALF) * size) >> _HALF)
     while True:
         held = slots[at, 0]
         if held == key:
@@ -123,7 +123,7 @@ def word_ids(
 def score_ids(
     ids: Ids, ends: Offsets, order: Int, begin: Int, end: Int, ngrams: Slots, unigrams: Weights
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """By text the sum of log10 p of all ids; tokens, unknown ones, and sentences, ended by `end`."""
+    """By text the sum of log10 p of all ids; tokens, unknown ones, and sentences."""
     sums = np.zeros(len(ends) - 1, np.float64)
     counts = np.zeros((len(ends) - 1, 3), np.int64)
     values = ngrams.view(np.float32)

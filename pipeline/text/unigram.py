@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.text.decoding import Bytes, Offsets, frozen, width
-from pipeline.text.hashing import SEED, absorb, extend
+from pipeline.text.hashing import SEED, extend
 from pipeline.text.kernels import Int, kernel
 from pipeline.text.ngrams import Slots, find, hash_bytes
 
@@ -94,12 +94,13 @@ def step(key: np.uint64, byte: np.uint8) -> np.uint64:
 
 
 @kernel
-def rule(values: Bytes, at: Int, end: Int, trie: npt.NDArray[np.uint32]) -> tuple[int, int]:
+def rule(values: Bytes, at: Int, end: Int, trie: npt.NDArray[np.uint32]) -> tuple[Int, Int]:
     """The longest characters at a place that are normalised: their bytes, 0 where there are none.
 
     And where it stands what becomes of them.
     """
-    size, found = 0, 0
+    size: Int = 0
+    found: Int = 0
     if len(trie) == 0:
         return size, found
     unit = np.int64(trie[0])
@@ -286,7 +287,7 @@ def write_pieces(
         np.empty(longest, np.float32), np.empty(longest, np.int32), np.empty(longest, np.int32),
         np.zeros((_WORDS, 3), np.uint64),
     )  # fmt: skip
-    n = 0
+    n: Int = 0
     for row in range(len(offsets) - 1):
         at, last = np.int64(offsets[row]), np.int64(offsets[row + 1])
         while at < last:

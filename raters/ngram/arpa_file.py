@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.text import arpa
-from pipeline.text.kernels import cache_folder, warm
+from pipeline.text.kernels import Int, cache_folder, warm
 from pipeline.text.ngrams import UNKNOWN, NgramModel, find, hash_bytes
 from schemas.errors import WinnowError
 
@@ -52,7 +52,8 @@ def read_arpa(path: str | os.PathLike[str]) -> NgramModel:
     counts, at = _read_head(path, data)
     words, unigrams = _tables(counts[0])
     at = _enter(path, data, at, 1)
-    code, at = arpa.read_words(data, at, counts[0], words, unigrams, len(counts) == 1)
+    code, place = arpa.read_words(data, at, counts[0], words, unigrams, len(counts) == 1)
+    at = int(place)
     if code == arpa.FULL:
         raise ArpaError(f"{path}: \\1-grams: has no <unk> and as many words as \\data\\ tells of")
     _require(path, data, code, at, _Section(1, counts[0]))
@@ -141,12 +142,13 @@ def _fill(
     ngrams: npt.NDArray[np.uint64],
 ) -> bool:
     """Read the sections of longer n-grams; False where the table is too small."""
-    taken = 0
+    taken: Int = 0
     for order, count in enumerate(counts[1:], 2):
         at = _enter(path, data, at, order)
-        code, at, taken = arpa.read_ngrams(
+        code, place, taken = arpa.read_ngrams(
             data, at, count, order, words, ngrams, taken, order == len(counts)
         )
+        at = int(place)
         if code == arpa.FULL:
             return False
         _require(path, data, code, at, _Section(order, count))

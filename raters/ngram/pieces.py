@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 
+_BLANK = " \t\n\r\v\f"
+"""What stands between words, as KenLM cuts them."""
+
+
 class Cutter(Protocol):
     """Cuts texts into pieces."""
 
@@ -75,10 +79,10 @@ class _Tokenizer:
 
 
 def sentences(values: Bytes, offsets: Offsets, by_line: bool) -> Iterator[list[str]]:
-    """Of each text the lines that hold more than white space, or the text as one."""
+    """Of each text the lines that hold a word, or the text as one."""
     for row in range(len(offsets) - 1):
         text = values[offsets[row] : offsets[row + 1]].tobytes().decode()
-        yield [line for line in (text.split("\n") if by_line else [text]) if line.strip()]
+        yield [line for line in (text.split("\n") if by_line else [text]) if line.strip(_BLANK)]
 
 
 def _runs(line: str) -> Iterator[str]:

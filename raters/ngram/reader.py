@@ -40,7 +40,7 @@ class _Own:
 
     def knows(self, word: str) -> bool:
         content = np.frombuffer(word.encode(), np.uint8)
-        return find(self.model.words, np.uint64(hash_bytes(content, 0, len(content)))) >= 0
+        return bool(find(self.model.words, np.uint64(hash_bytes(content, 0, len(content)))) >= 0)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Perplexity by an n-gram model, as CCNet scores documents (Wenzek et al. 2020, arXiv 1911.00359)."""
+"""Perplexity by an n-gram model, as in CCNet (Wenzek et al. 2020, arXiv 1911.00359)."""
 
 import math
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ from pipeline.text.ccnet import normalise
 from pipeline.text.decoding import frozen
 from pipeline.text.ngrams import Scores
 from raters.ngram.kenlm_file import is_binary
-from raters.ngram.reader import open_reader
 from raters.ngram.pieces import load_cutter
+from raters.ngram.reader import open_reader
 from schemas.errors import WinnowError
 
 _MANY = 0.5

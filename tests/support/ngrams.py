@@ -1,4 +1,4 @@
-"""A small n-gram model by interpolated absolute discounting, as an ARPA file, and its plain scores."""
+"""A small n-gram model by interpolated absolute discounting: estimated, written, and applied."""
 
 import math
 from collections import Counter, defaultdict
