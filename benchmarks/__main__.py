@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.accelerator import accelerator
 from benchmarks.machine import describe
+from benchmarks.ngram import ngram
 from benchmarks.parts import tiny_parts
 from benchmarks.peers import peers
 from benchmarks.perplexity import perplexity
@@ -24,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[Path, float], None]] = {
     "run": whole,
     "peers": peers,
     "perplexity": perplexity,
+    "ngram": ngram,
     "accelerator": accelerator,
     "selection": selection,
 }

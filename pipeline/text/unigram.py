@@ -10,22 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.text.charsmap import LONGEST_RULE, Trie, is_space, widen, write_line
 from pipeline.text.decoding import Bytes, Offsets, frozen, width
 from pipeline.text.hashing import SEED, extend
 from pipeline.text.kernels import Int, kernel
 from pipeline.text.ngrams import Slots, find, hash_bytes
 
-SPACE = "\u2581"
-"""Stands for a space in a piece."""
 LONGEST_WORD = 1 << 16
 """A word of more bytes is cut."""
-LONGEST_RULE = 256
-"""So many bytes a normalised character has at most."""
 _UPPER = np.uint64(48)
 _WORDS = 1 << 16
 _PENALTY = 10.0
 """An unknown character is so much less likely than the unlikeliest piece."""
-_FIRST, _SECOND, _THIRD = SPACE.encode()
 _NEVER = np.float32(-np.inf)
 _BLANK, _LINE = 32, 10
 
@@ -33,7 +29,7 @@ Sums = npt.NDArray[np.float32]
 Starts = npt.NDArray[np.int32]
 Work = tuple[Sums, Starts, Starts, Slots]
 """Room to cut a word in; words seen a moment ago, and where their pieces were written."""
-Tables = tuple[npt.NDArray[np.uint32], Bytes, Slots]
+Tables = tuple[Trie, Bytes, Slots]
 """How characters are normalised: a double array trie (Aoe 1989), and what they become; the scores
 of pieces and of their beginnings."""
 
@@ -94,32 +90,6 @@ def step(key: np.uint64, byte: np.uint8) -> np.uint64:
 
 
 @kernel
-def rule(values: Bytes, at: Int, end: Int, trie: npt.NDArray[np.uint32]) -> tuple[Int, Int]:
-    """The longest characters at a place that are normalised: their bytes, 0 where there are none.
-
-    And where it stands what becomes of them.
-    """
-    size: Int = 0
-    found: Int = 0
-    if len(trie) == 0:
-        return size, found
-    unit = np.int64(trie[0])
-    node = (unit >> 10) << ((unit & 512) >> 6)
-    for i in range(at, end):
-        byte = np.int64(values[i])
-        node ^= byte
-        if node >= len(trie):
-            break
-        unit = np.int64(trie[node])
-        if unit & 0x800000FF != byte:
-            break
-        node ^= (unit >> 10) << ((unit & 512) >> 6)
-        if unit & 256:
-            size, found = i + 1 - at, np.int64(trie[node]) & 0x7FFFFFFF
-    return size, found
-
-
-@kernel
 def cut_word(
     word: Bytes, begin: Int, size: Int, slots: Slots, unknown: float, best: Sums, starts: Starts
 ) -> None:
@@ -175,77 +145,6 @@ def write_word(
 
 
 @kernel
-def widen(buffer: Bytes, n: Int, room: Int) -> Bytes:
-    """The buffer, or a larger one with its content, with so much room after `n`."""
-    if n + room <= len(buffer):
-        return buffer
-    more = np.empty(2 * len(buffer) + room, np.uint8)
-    more[:n] = buffer[:n]
-    return more
-
-
-@kernel
-def is_space(values: Bytes, at: Int, end: Int) -> bool:
-    """Whether it is SPACE that stands there."""
-    return bool(
-        at + 3 <= end
-        and values[at] == _FIRST
-        and values[at + 1] == _SECOND
-        and values[at + 2] == _THIRD
-    )
-
-
-@kernel
-def put_space(line: Bytes, n: Int) -> Int:
-    """Write SPACE."""
-    line[n], line[n + 1], line[n + 2] = _FIRST, _SECOND, _THIRD
-    return n + 3
-
-
-@kernel
-def put_byte(
-    line: Bytes, n: Int, byte: np.uint8, after: bool, prefix: bool, strips: bool
-) -> tuple[Int, bool]:
-    """Write a byte, or SPACE for a space; where `strips`, none after a space."""
-    blank = byte == _BLANK
-    if blank and after and strips:
-        return n, after
-    if n == 0 and prefix:
-        n = put_space(line, n)
-    if blank:
-        return put_space(line, n), True
-    line[n] = byte
-    return n + 1, False
-
-
-@kernel
-def write_line(
-    values: Bytes, at: Int, end: Int, tables: Tables, prefix: bool, strips: bool, line: Bytes
-) -> tuple[Bytes, Int]:
-    """Write a line normalised, with SPACE for its spaces; into a larger buffer where it has to."""
-    trie, rules, _ = tables
-    n: Int = 0
-    after = strips
-    while at < end:
-        if n + 3 * LONGEST_RULE + 3 > len(line):
-            line = widen(line, n, 3 * LONGEST_RULE + 3)
-        size, place = rule(values, at, end, trie)
-        if size:
-            # A rule's characters end with 0.
-            while rules[place] != 0:
-                n, after = put_byte(line, n, rules[place], after, prefix, strips)
-                place += 1
-            at += size
-            continue
-        for _ in range(width(np.int64(values[at]))):
-            n, after = put_byte(line, n, values[at], after, prefix, strips)
-            at += 1
-    while strips and n >= 3 and is_space(line, n - 3, n):
-        n -= 3
-    return line, n
-
-
-@kernel
 def cut_line(
     line: Bytes, size: Int, slots: Slots, unknown: float, work: Work, out: Bytes, n: Int
 ) -> Int:
@@ -279,6 +178,7 @@ def write_pieces(
     unknown: float, prefix: bool, strips: bool,
 ) -> tuple[Bytes, Offsets]:  # fmt: skip
     """All texts as pieces with a space after each, lines still lines."""
+    trie, rules, slots = tables
     out = np.empty(2 * (offsets[len(offsets) - 1] - offsets[0]) + 64, np.uint8)
     ends = np.zeros(len(offsets), np.int64)
     line = np.empty(4 * LONGEST_RULE, np.uint8)
@@ -294,10 +194,10 @@ def write_pieces(
             end = at
             while end < last and not (by_line and values[end] == _LINE):
                 end += 1
-            line, size = write_line(values, at, end, tables, prefix, strips, line)
+            line, size = write_line(values, at, end, trie, rules, prefix, strips, line)
             if n + 2 * size + 1 > len(out):
                 out = widen(out, n, 2 * size + 1)
-            n = cut_line(line, size, tables[2], unknown, work, out, n)
+            n = cut_line(line, size, slots, unknown, work, out, n)
             if end < last:
                 out[n] = _LINE
                 n += 1

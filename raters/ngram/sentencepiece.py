@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from pipeline.text.unigram import LONGEST_RULE, SPACE, Pieces, make_pieces
+from pipeline.text.charsmap import LONGEST_RULE, SPACE
+from pipeline.text.unigram import Pieces, make_pieces
 
 _UNIGRAM = 1
 _NORMAL, _UNKNOWN, _CONTROL, _, _UNUSED = range(1, 6)

@@ -14,13 +14,14 @@ from typing import TypedDict
 
 import pyarrow as pa
 import pytest
-from support.ngrams import Entry, Ngram, estimate, log10_of, write_arpa
+from support.ngrams import backed_off, log10_of
 
 from jobs.configuration import load_configuration
 from pipeline.io.tokenizer import load_tokenizer
 from pipeline.stages.fingerprint import fingerprint
 from raters.ngram.arpa_file import ArpaError, load_arpa, read_arpa
 from raters.ngram.stage import NgramPerplexity
+from raters.training.ngrams import Entry, Ngram, estimate, words_of, write_arpa
 from schemas.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[2]
@@ -344,3 +345,21 @@ print("the same")
         capture_output=True, text=True, check=False, cwd=ROOT, env=dict(os.environ),
     )  # fmt: skip
     assert "the same" in run.stdout, run.stderr
+
+
+@pytest.mark.parametrize("least", [1, 2])
+def test_estimated_probabilities_sum_to_one(least: int) -> None:
+    chance = random.Random(1)
+    model = estimate([chance.choices("abcd", k=1 + n % 6) for n in range(40)], 3, least)
+    words = [ngram[0] for ngram in model if len(ngram) == 1 and ngram != ("<s>",)]
+    contexts: list[Ngram] = [(), ("<s>",), ("a",), ("a", "b"), ("<s>", "c"), ("b", "b")]
+    for context in contexts:
+        sums = math.fsum(10 ** backed_off(model, context, word) for word in words)
+        assert sums == pytest.approx(1, rel=1e-9)
+
+
+def test_training_reads_texts_as_the_stage_does() -> None:
+    texts = ["Élan <s>\n\nTWO 2", ""]
+    assert list(words_of(texts, None, "ccnet")) == [["elan"], ["two", "0"]]
+    assert list(words_of(texts, None, "none")) == [["Élan"], ["TWO", "2"]]
+    assert list(words_of(texts, None, "none", by_line=False)) == [["Élan", "TWO", "2"]]

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from support.batches import buffers
 
+from pipeline.text.charsmap import SPACE
 from pipeline.text.decoding import frozen
-from pipeline.text.unigram import LONGEST_WORD, SPACE, Pieces, cut, make_pieces
+from pipeline.text.unigram import LONGEST_WORD, Pieces, cut, make_pieces
 
 SCORES = {SPACE: -3.0, f"{SPACE}ab": -2.1, "a": -2.5, "b": -2.7, "ab": -4.1, "aba": -4.3, "é": -5.0}
 UNKNOWN = -15.0
