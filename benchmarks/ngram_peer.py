@@ -30,7 +30,7 @@ def main() -> None:
     marks = str.maketrans(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
     if len(sys.argv) == 4:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=(line for text in texts for line in normalised(text, marks).split(". ")),
+            sentence_iterator=(s for t in texts for s in normalised(t, marks).split(". ")),
             model_prefix=sys.argv[3], vocab_size=16_000, minloglevel=2,
         )  # fmt: skip
         return
