@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.accelerator import accelerator
+from benchmarks.dsir import dsir
 from benchmarks.machine import describe
 from benchmarks.ngram import ngram
 from benchmarks.parts import tiny_parts
@@ -24,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[Path, float], None]] = {
     "throughput": throughput,
     "run": whole,
     "peers": peers,
+    "dsir": dsir,
     "perplexity": perplexity,
     "ngram": ngram,
     "accelerator": accelerator,

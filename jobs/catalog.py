@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from pipeline.stages.base import MapStage, Stage
+from pipeline.stages.base import MapStage, RelationalStage, Stage
 from schemas.config import Config
-from schemas.tables import DOCUMENTS, MAPPED_TYPES, METADATA, STATUSES, VALUES
+from schemas.tables import DOCUMENTS, MAPPED_TYPES, METADATA, SEGMENTS, STATUSES, VALUES
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,14 @@ class Column:
 
 
 def document_columns(config: Config) -> list[Column]:
-    """The documents' columns, those that sources map included."""
+    """The documents' columns, with those of segments where there are any, and those mapped."""
     mapped = [pa.field(name, MAPPED_TYPES[kind]) for name, kind in config.mapped.items()]
+    own = (*DOCUMENTS, *SEGMENTS) if config.segmented else DOCUMENTS
     fields = [
         _closed(field, [source.name for source in config.sources])
         if field.name == "source"
         else field
-        for field in (*DOCUMENTS, *mapped, METADATA)
+        for field in (*own, *mapped, METADATA)
     ]
     return [Column(field, None, field.name) for field in fields]
 
@@ -37,11 +38,13 @@ def document_columns(config: Config) -> list[Column]:
 def stage_columns(name: str, stage: Stage) -> list[Column]:
     """The columns that a stage writes; a name other than its kind's stands before each."""
     prefix = "" if name == stage.kind else f"{name}."
+    written = stage.status_column if isinstance(stage, RelationalStage) else None
     columns = [
         Column(field.with_name(prefix + field.name).with_nullable(True), name, field.name)
         for field in stage.schema()
+        if field.name != written
     ]
-    if isinstance(stage, MapStage):
+    if isinstance(stage, MapStage) or written:
         status = _closed(pa.field(f"{name}_status", pa.string()), STATUSES)
         columns.append(Column(status, name, f"{stage.kind}_status"))
     return columns

@@ -75,7 +75,9 @@ def load_configuration(
     problems: list[Problem] = []
     columns = {column.field.name: column for column in document_columns(config)}
     for index, source in enumerate(config.sources):
-        problems.extend((("sources", index, *key), text) for key, text in check_source(source))
+        problems.extend(
+            (("sources", index, *key), text) for key, text in check_source(source, directory)
+        )
     stages = _bind_stages(config, directory, columns, problems)
     workspace = resolve(config.workspace, directory)
     inputs: dict[str, Sequence[InputFile]] = {}

@@ -136,6 +136,9 @@ class Console:
                 for s in sources
             ],
         )
+        for s in sources:
+            if s.segments:
+                self.say(f"\n{s.source}: {told_segments(s.segments)}")
         size = sum(s.bytes for s in sources) / 1e6
         self.table(
             "stages",
@@ -212,6 +215,17 @@ class Console:
             f"{len(manifest['shards'])} shard{'s' * (len(manifest['shards']) != 1)}"
             + ("" if made else " (unchanged)")
         )
+
+
+def told_segments(counts: Mapping[str, int]) -> str:
+    """How many segments a source's documents were cut into, and what was dropped."""
+    told = f"{counts['parents']:,} documents cut into {counts['segments']:,} segments"
+    if not counts["dropped_bytes"]:
+        return told
+    return (
+        f"{told}; {counts['dropped_remainders']:,} remainders dropped, "
+        f"{counts['dropped_tokens']:,} tokens in {counts['dropped_bytes']:,} bytes"
+    )
 
 
 def _forecast(stage: str, found: Mapping[str, Any]) -> tuple[object, ...]:

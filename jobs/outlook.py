@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from jobs.calibration import forecast
+from pipeline.io.contents import touched_stamps, with_stamps
 from pipeline.io.generations import IngestOptions, new_inputs
 from pipeline.io.inputs import InputFile
 from pipeline.io.workspace import Workspace
@@ -27,6 +28,7 @@ def outlook(
     if workspace.store.exists("workspace.json"):
         workspace.check()
         generations = workspace.generations()
+        generations = with_stamps(generations, touched_stamps(generations, inputs))
     new = new_inputs(generations, inputs, options)
     steps: list[dict[str, Any]] = [
         {"step": "ingest", "files": len(new), "bytes": sum(file.size for file in new)}

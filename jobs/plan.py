@@ -8,11 +8,12 @@ from typing import cast
 from jobs.binding import BoundMixture, BoundStage
 from jobs.configuration import BoundConfiguration
 from jobs.mixture_files import earlier_fit
+from jobs.parameters import resolve
 from pipeline.export.formats import Format
 from pipeline.export.mixture_plan import MixturePlan
 from pipeline.io.beside import Address
 from pipeline.io.generations import IngestOptions
-from pipeline.io.records import ReadOptions
+from pipeline.io.records import ReadOptions, Segmentation
 from pipeline.io.store import open_store
 from pipeline.select.fitted_samplers import FittingSampler
 from pipeline.select.plan import Selection
@@ -22,7 +23,9 @@ from pipeline.stages.base import MapStage, RelationalStage, Stage
 from pipeline.stages.copied import COPY_OF
 from pipeline.stages.exact_dedup import ExactDedup
 from pipeline.stages.fingerprint import digest_of
+from schemas.config import Segment
 from schemas.errors import ConfigurationError
+from schemas.tables import SEGMENTS
 
 GROUPS = ("cluster_id", "exact_cluster_id")
 """Columns by which duplicates are kept in one split, the widest first."""
@@ -107,7 +110,7 @@ def _with_needs(
         wanted.add(stage.name)
         pending += [
             owner
-            for column in (*stage.stage.reads, *stage.where_columns)
+            for column in (*stage.stage.columns_read(), *stage.where_columns)
             if (owner := bound.columns[column].stage) and owner not in wanted
         ]
         if stage.copy_of is not None and stage.copy_of.stage is not None:
@@ -130,6 +133,7 @@ def ingest_options(
             max_document_bytes=config.max_document_bytes,
             unit=source.unit or "file",
             extractor=source.extractor or "resiliparse",
+            segment=_segmentation(source.segment, bound.directory) if source.segment else None,
         )
         for source in config.sources
     }
@@ -138,10 +142,18 @@ def ingest_options(
     )
 
 
+def _segmentation(segment: Segment, directory: Path) -> Segmentation:
+    from pipeline.io.tokenizer import tokenizer_file
+
+    path = resolve(segment.tokenizer, directory)
+    return Segmentation(path, digest_of(tokenizer_file(path)), segment.tokens, segment.remainder)
+
+
 def planned_mixture(bound: BoundConfiguration, mixture: BoundMixture) -> MixturePlan:
     """A mixture as the engine makes it."""
     frame = mixture.mixture
     addresses = {n: Address(c.stage, c.stored) for n, c in bound.columns.items()}
+    edits = mixture.edits
     selection = Selection(
         catalogue={name: column.field for name, column in bound.columns.items()},
         sampler=cast("Sampler | FittingSampler", mixture.sampler),
@@ -155,15 +167,22 @@ def planned_mixture(bound: BoundConfiguration, mixture: BoundMixture) -> Mixture
         shortfall=frame.shortfall,
         max_repeats=frame.max_repeats,
         tokens_column=mixture.tokens_column,
+        bytes_column=edits.bytes_column if edits else "n_bytes",
+        empty_column=edits.empty_column if edits else None,
         budget_unit=frame.budget_unit,
         eod=frame.ends,
         proportional_to=frame.proportional_to,
         fitted=earlier_fit(frame, open_store(bound.workspace), bound.directory),
     )
-    documents = ("text", "url", "source", "source_id", *bound.config.mapped, "metadata")
+    segments = SEGMENTS.names if bound.config.segmented else ()
+    documents = ("text", "url", "source", "source_id", *segments, *bound.config.mapped, "metadata")
     groups = [name for name in (*GROUPS, frame.unique, "id") if name and name in bound.columns]
     split_by = tuple(dict.fromkeys(groups))
-    written = (*documents, "n_bytes", *selection.columns, *(split_by if frame.validation else ()))
+    written = [*documents, "n_bytes", *selection.columns, *(split_by if frame.validation else ())]
+    if edits is not None:
+        # Where something stood in a text that was edited tells what it was.
+        written = [name for name in written if name not in edits.edits.columns]
+        written += edits.counted.values()
     form = cast("Format", mixture.format)
     ids = form.traced if frame.write.ids is None else frame.write.ids
     return MixturePlan(
@@ -182,6 +201,7 @@ def planned_mixture(bound: BoundConfiguration, mixture: BoundMixture) -> Mixture
         frame.validation,
         split_by,
         frame.write.shard_tokens,
+        edits,
         frame.write.blocks,
     )
 

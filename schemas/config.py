@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from schemas.frame import ColumnName, Frame, Name, Text
 from schemas.mixture import Mixture, Write
-from schemas.tables import DEFAULT_MAPPED_TYPES, DOCUMENTS, METADATA
+from schemas.tables import DEFAULT_MAPPED_TYPES, DOCUMENTS, METADATA, SEGMENTS
 
 MAPPABLE = ("text", "url", "source_id")
 """Documents columns that a source may take from its records; Winnow gives the others itself."""
@@ -50,12 +50,20 @@ class MappedColumn(Frame):
     """Where the records keep a column (`key`) and the type it has in the documents."""
 
     key: Text
-    type: Literal["string", "int", "float", "bool", "timestamp"] | None = None
+    type: Literal["string", "int", "float", "bool", "timestamp", "ranges"] | None = None
 
 
 Column = Annotated[
     MappedColumn, BeforeValidator(_mapped_column, json_schema_input_type=Text | MappedColumn)
 ]
+
+
+class Segment(Frame):
+    """Documents are cut into segments of so many tokens."""
+
+    tokenizer: Text
+    tokens: Annotated[int, Field(gt=0)] = 1024
+    remainder: Literal["drop", "keep"] = "drop"
 
 
 class Source(Frame):
@@ -71,6 +79,7 @@ class Source(Frame):
     columns: dict[ColumnName, Column] = Field(default={})
     unit: Literal["file", "line"] | None = None
     extractor: Text | None = None
+    segment: Segment | None = None
 
     @property
     def mapped(self) -> dict[str, str]:
@@ -135,6 +144,8 @@ def _distinct(entries: tuple[_Entry, ...]) -> tuple[_Entry, ...]:
 
 def _mappable(sources: tuple[Source, ...]) -> tuple[Source, ...]:
     fixed = {*DOCUMENTS.names, METADATA.name} - set(MAPPABLE)
+    if any(source.segment for source in sources):
+        fixed |= set(SEGMENTS.names)
     first: dict[str, tuple[str, str]] = {}
     for index, source in enumerate(sources):
         for name, column in source.columns.items():
@@ -178,12 +189,18 @@ class Config(Frame):
         """Type by name of the columns that any source adds to the documents."""
         return {name: kind for source in self.sources for name, kind in source.mapped.items()}
 
+    @property
+    def segmented(self) -> bool:
+        """Whether any source's documents are segments, so that there are their columns."""
+        return any(source.segment for source in self.sources)
+
 
 FRAMES: Mapping[tuple[str, ...], type[Frame]] = MappingProxyType(
     {
         (): Config,
         ("sources",): Source,
         ("sources", "columns"): MappedColumn,
+        ("sources", "segment"): Segment,
         ("mixtures",): Mixture,
         ("mixtures", "write"): Write,
     }

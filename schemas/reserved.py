@@ -9,10 +9,8 @@ RESERVED_STAGES = ("decontamination", "pii", "classifier")
 RESERVED_KEYS: Mapping[tuple[str, ...], tuple[str, ...]] = MappingProxyType(
     {
         (): ("raters", "withdraw", "report"),
-        ("sources",): ("segment",),
         ("mixtures",): (
             "allow_contaminated",
-            "edits",
             "shuffle",
         ),
         ("mixtures", "write"): ("shuffle",),

@@ -23,6 +23,18 @@ DOCUMENTS = pa.schema(
 )
 """The columns that every documents part begins with; mapped columns and `metadata` follow."""
 
+SEGMENTS = pa.schema(
+    [
+        pa.field("parent_id", pa.string()),
+        pa.field("segment_index", pa.int64()),
+        pa.field("segment_start", pa.int64()),
+        pa.field("segment_end", pa.int64()),
+    ]
+)
+"""Of a segment: the id of its whole document, its number in it from 0 on, and where its text
+begins and ends in the whole text, in code points. They follow DOCUMENTS where a source has
+`segment`; in other rows they are null, and other parts lack them."""
+
 METADATA = pa.field("metadata", pa.string())
 """One JSON object with what the record held beyond the mapped columns, or null."""
 
@@ -38,6 +50,17 @@ REJECTS = pa.schema(
 )
 """A record that ingest turned away: why, and where it is found again."""
 
+RANGES = pa.list_(
+    pa.struct(
+        [
+            pa.field("start", pa.int64()),
+            pa.field("end", pa.int64()),
+            pa.field("kind", pa.string()),
+        ]
+    )
+)
+"""Ranges of code points of a text, half open, of some kind or none."""
+
 MAPPED_TYPES: Mapping[str, pa.DataType] = MappingProxyType(
     {
         "string": pa.string(),
@@ -45,6 +68,7 @@ MAPPED_TYPES: Mapping[str, pa.DataType] = MappingProxyType(
         "float": pa.float64(),
         "bool": pa.bool_(),
         "timestamp": pa.timestamp("us", tz="UTC"),
+        "ranges": RANGES,
     }
 )
 """The types that a mapped column can be declared with."""
@@ -71,7 +95,8 @@ NAMES = b"winnow.names"
 """Key in a field's metadata: the values by what people call them, as a JSON object."""
 
 
-def documents_schema(mapped: Mapping[str, str]) -> pa.Schema:
+def documents_schema(mapped: Mapping[str, str], segmented: bool = False) -> pa.Schema:
     """The schema of a documents part whose source maps these columns to these types."""
+    own = [*DOCUMENTS, *SEGMENTS] if segmented else [*DOCUMENTS]
     fields = [pa.field(name, MAPPED_TYPES[kind]) for name, kind in mapped.items()]
-    return pa.schema([*DOCUMENTS, *fields, METADATA])
+    return pa.schema([*own, *fields, METADATA])

@@ -15,11 +15,13 @@ from jobs.parameters import bind
 from jobs.samplers import sampler_class
 from pipeline.export.formats import counts_ends
 from pipeline.export.manifest import load_manifest
+from pipeline.io.edits import AppliedEdits
 from pipeline.io.workspace import DocumentsPart
 from pipeline.select.bins import Plan, place_key
 from pipeline.select.eligible import Eligible
 from pipeline.select.plan import Selection, stratum_label
 from schemas.errors import ConfigurationError
+from schemas.tables import SEGMENTS
 
 
 def explain(arguments: argparse.Namespace) -> int:
@@ -32,6 +34,11 @@ def explain(arguments: argparse.Namespace) -> int:
             one = batch.slice(row - start, 1)
             break
     print(f"document {name}: {first_words(one.column('text')[0].as_py(), 100)}")
+    if "parent_id" in names and one.column("parent_id")[0].is_valid:
+        parent, index, start, end = (one.column(n)[0].as_py() for n in SEGMENTS.names)
+        print(
+            f"  segment {index} of document {parent}: code points {start:,} to {end:,} of its text"
+        )
     for stage in dict.fromkeys(address.stage for address in columns.addresses.values()):
         told = ", ".join(
             f"{n} = {shown(one.column(n)[0].as_py())}"
@@ -57,11 +64,29 @@ def _find(columns: WorkspaceColumns, prefix: str) -> tuple[DocumentsPart, int, s
             for row in pc.indices_nonzero(pc.starts_with(ids, prefix)).to_pylist():
                 found.append((part, start + row, ids[row].as_py()))
     if not found:
-        raise ConfigurationError(f"no document has an id that begins with {prefix}")
+        told = f"no document has an id that begins with {prefix}"
+        raise ConfigurationError(told + _segments_of(columns, prefix))
     if len(found) > 1:
         few = ", ".join(name for *_, name in found[:5])
         raise ConfigurationError(f"{len(found)} ids begin with {prefix}: {few}")
     return found[0]
+
+
+def _segments_of(columns: WorkspaceColumns, prefix: str) -> str:
+    """What became of a whole document whose id begins so, where that was cut."""
+    if "parent_id" not in columns.addresses:
+        return ""
+    found: list[tuple[str, int, str]] = []
+    for part in columns.parts:
+        for _, batch in columns.read(["parent_id", "segment_index", "id"], part):
+            mine = batch.filter(pc.fill_null(pc.starts_with(batch.column(0), prefix), False))
+            found += [tuple(row.values()) for row in mine.to_pylist()]
+    if not found:
+        return ""
+    few = ", ".join(name for *_, name in sorted(found)[:5])
+    return f"; {found[0][0]} was cut into {len(found):,} segments: {few}" + ", ..." * (
+        len(found) > 5
+    )
 
 
 def selection_of(manifest: Mapping[str, Any], columns: WorkspaceColumns) -> Selection:
@@ -70,6 +95,7 @@ def selection_of(manifest: Mapping[str, Any], columns: WorkspaceColumns) -> Sele
     sampler = dict(config.get("sampler") or {})
     default = "top_k" if config.get("score") else "uniform"
     kind = sampler_class(str(sampler.pop("method", default)))
+    edits = AppliedEdits.of(manifest["edits"]) if "edits" in manifest else None
     return Selection(
         catalogue=columns.fields,
         sampler=bind(kind, sampler),
@@ -79,6 +105,8 @@ def selection_of(manifest: Mapping[str, Any], columns: WorkspaceColumns) -> Sele
         unique=config.get("unique"),
         strata=tuple(config.get("strata", ())),
         tokens_column=manifest["selection"]["tokens_column"],
+        bytes_column=edits.bytes_column if edits else "n_bytes",
+        empty_column=edits.empty_column if edits else None,
         budget_unit=config.get("budget_unit", "tokens"),
         eod=counts_ends(manifest),
         fitted=manifest["selection"].get("fitted", {}),

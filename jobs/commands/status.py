@@ -6,10 +6,11 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from jobs.console import Console
+from jobs.console import Console, told_segments
 from jobs.record import FOLDER, last_record
 from pipeline.export.manifest import load_manifest
 from pipeline.io.store import open_store
+from pipeline.io.tally import figures_by_source
 from pipeline.io.workspace import Workspace
 from pipeline.spark.halves import MAP_HALF
 from schemas.errors import WinnowError
@@ -45,6 +46,8 @@ def status(arguments: argparse.Namespace) -> int:
     if state["rejects"]:
         rejects = sorted(state["rejects"].items(), key=lambda item: -item[1])
         console.table("rejects", ("reason", "records"), rejects)
+    for source, counts in state["segments"].items():
+        console.say(f"\n{source}: {told_segments(counts)}")
     head = ("stage", "state", "documents", "measured", "skipped", "failed")
     console.table("stages", head, [[s[name] for name in head] for s in state["stages"]])
     console.table(
@@ -63,6 +66,8 @@ def describe(workspace: Workspace, stale: dict[str, str]) -> dict[str, Any]:
     for generation in generations:
         for item in generation["inputs"]:
             rejects.update(item["rejects"])
+    figures = figures_by_source(generations)
+    segments = {name: s.segments for name, s in figures.items() if s.segments}
     names = [name for name in workspace.stages() if not name.endswith(MAP_HALF)]
     records = [r for name in names if (r := workspace.stage(name))]
     done = {record.stage for record in records}
@@ -99,6 +104,7 @@ def describe(workspace: Workspace, stale: dict[str, str]) -> dict[str, Any]:
             for g in generations
         ],
         "rejects": dict(rejects),
+        "segments": segments,
         "stages": stages,
         "mixtures": mixtures,
         "disk": [[name, *sums] for name, sums in sorted(disk.items())],

@@ -11,13 +11,13 @@ from pipeline.export.data_sets import data_sets_of
 from pipeline.export.formats import File, Shard
 from pipeline.export.order import Blocks
 from pipeline.export.row_checks import check_file
-from pipeline.export.samples import format_of, read_samples
+from pipeline.export.samples import STRATUM, format_of, read_samples
 from pipeline.io.store import open_store
 from schemas.errors import ConfigurationError, WinnowError
 
 Sample = dict[str, Any]
 
-_GIVEN = ("id", "source", "stratum", "copy", "n_tokens", "text", "input_ids")
+_GIVEN = ("id", "source", STRATUM, "copy", "n_tokens", "text", "input_ids")
 """What a sample has, of the columns that are there."""
 
 
@@ -101,4 +101,4 @@ class _Cursor:
             self._batch = next(self._batches)
         one = self._batch.slice(row - self._begin, 1)
         sample = {name: one.column(name)[0].as_py() for name in _GIVEN if name in one.schema.names}
-        return {**sample, "n_tokens": sample["n_tokens"] or 0}
+        return {**sample, "stratum": sample.pop(STRATUM), "n_tokens": sample["n_tokens"] or 0}

@@ -17,10 +17,13 @@ from pipeline.export.mixture_plan import MixturePlan
 from pipeline.export.parquet_rows import ParquetRows
 from pipeline.export.shards import IDS, Tally, mixture_schema
 from pipeline.io.digests import canonical_json
+from pipeline.io.edits import KINDS, AppliedEdits
 from pipeline.io.faults import fault
 from pipeline.io.store import Store
+from pipeline.io.tally import COUNTS
 from pipeline.io.workspace import Workspace
 from pipeline.select.bins import Plan
+from pipeline.select.reading import EMPTY_AFTER_EDIT
 from schemas.manifest import SCHEMA_VERSION
 
 _LICENSES = 1000
@@ -70,7 +73,9 @@ def build_manifest(
     told = [shard.to_json() for shard in shards]
     plan = _as_written(plan, mixture, tally) if shards else plan
     selection = {**plan.to_json(), "tokens_column": mixture.tokens_column}
+    edits = {"edits": _edits(mixture.edits, rules, tally)} if mixture.edits else {}
     return {
+        **edits,
         "schema_version": SCHEMA_VERSION,
         "name": mixture.name,
         "created_with": {p: importlib.metadata.version(p) for p in ("winnow-curation", "pyarrow")},
@@ -91,6 +96,21 @@ def build_manifest(
         "files": [vars(file) for file, _ in index_files(mixture.format, data_sets)],
         "totals": _totals(mixture, shards, tally),
         "mixture_digest": mixture_digest(told, selection),
+    }
+
+
+def _edits(
+    edits: AppliedEdits, rules: Sequence[tuple[str, int, int | None]], tally: Tally
+) -> dict[str, object]:
+    """The edits, what they took out of the rows written, and of how many nothing would be left."""
+    documents = [count for _, count, _ in rules]
+    at = next(n for n, rule in enumerate(rules) if rule[0] == EMPTY_AFTER_EDIT)
+    return {
+        **edits.to_json(),
+        "documents": tally.edits["documents"],
+        "removed": {kind: tally.edits[kind] for kind in KINDS},
+        # The rule of the tokens comes before it.
+        "empty": documents[at - 1] - documents[at],
     }
 
 
@@ -190,18 +210,21 @@ def _inputs(generations: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                     "documents": 0,
                     "passed_over": Counter(),
                     "rejects": Counter(),
+                    "segments": Counter(),
                 },
             )
             source["files"].append({"path": item["path"], "size": item["size"]})
             source["records"] += item["records"]
             source["documents"] += item["documents"]
-            source["passed_over"].update(item["passed_over"])
-            source["rejects"].update(item["rejects"])
+            for name in COUNTS:
+                source[name].update(item.get(name, {}))
     found = [sources[name] for name in sorted(sources)]
     for source in found:
         source["files"].sort(key=lambda file: file["path"])
-        for name in ("passed_over", "rejects"):
+        for name in COUNTS:
             source[name] = dict(sorted(source[name].items()))
+        if not source["segments"]:
+            del source["segments"]
     return found
 
 

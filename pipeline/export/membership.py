@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pipeline.export.data_sets import data_sets_of
 from pipeline.export.lists import Manifest
-from pipeline.export.samples import format_of, read_samples
+from pipeline.export.samples import STRATUM, format_of, read_samples
 from pipeline.io.store import open_store
 
 Ids = npt.NDArray[np.bytes_]
@@ -44,7 +44,7 @@ def read_members(location: str, manifest: Manifest) -> Members:
     for data in data_sets_of(manifest):
         for shard in data.shards:
             for batch in read_samples(store, form, shard, strata, rows=4096):
-                keys = batch.column("stratum").to_pylist()
+                keys = batch.column(STRATUM).to_pylist()
                 codes = [numbers.setdefault(key, len(numbers)) for key in keys]
                 tokens = batch.column("n_tokens").fill_null(0).to_numpy()
                 found.append((as_ids(batch.column("id")), np.array(codes, np.int64), tokens))

@@ -11,11 +11,18 @@ from pipeline.export.mds import Mds
 from pipeline.export.megatron import Megatron
 from pipeline.export.parquet_rows import HuggingFace, ParquetRows
 from pipeline.export.row_groups import read_rows
+from pipeline.export.shards import TRACED_PREFIX
 from pipeline.export.token_files import TokenFiles
 from pipeline.export.tokenized import Vocabulary
 from pipeline.io.store import Store
 from pipeline.select.strata import stratum_keys
 from schemas.errors import WinnowError
+
+STRATUM = f"{TRACED_PREFIX}stratum"
+"""The column of samples that no shard can have: the key of the stratum."""
+
+TOLD = ("id", "source", "domain", "n_tokens", "copy")
+"""What a file of ids says of a sample that the sample may say itself."""
 
 
 def format_of(manifest: Mapping[str, Any]) -> Format:
@@ -42,6 +49,7 @@ def read_samples(
 ) -> Iterator[pa.RecordBatch]:
     """The samples of a shard from the row `first` on, with what their file of ids says.
 
+    Each has the key of its stratum as `STRATUM`: a column `stratum` is a shard's own.
     `strata` are the columns by which a shard without such a file is stratified.
     """
     ids = f"{_stem(shard.path)}{IDS_SUFFIX}"
@@ -50,7 +58,7 @@ def read_samples(
         yield from _beside(shard, content, read_rows(store, ids, first, 1024))
         return
     for batch in content:
-        yield batch.append_column("stratum", stratum_keys(batch, strata))
+        yield batch.append_column(STRATUM, stratum_keys(batch, strata))
 
 
 def _stem(path: str) -> str:
@@ -73,11 +81,12 @@ def _beside(
         rows = pa.Table.from_batches(held).combine_chunks()
         told = rows.slice(0, len(batch)).combine_chunks().to_batches()[0]
         held = rows.slice(len(batch)).to_batches()
-        columns = dict(zip(told.schema.names, told.columns, strict=True))
-        for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            if name in columns and not column.equals(columns[name]):
+        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+        for name in TOLD:
+            found = columns.setdefault(name, told.column(name))
+            if not found.cast(told.column(name).type).equals(told.column(name)):
                 raise WinnowError(f"{shard.path}: its samples are not those of its ids ({name})")
-            columns[name] = column
+        columns[STRATUM] = told.column("stratum")
         yield pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
     if sum(map(len, held)) or next(ids, None) is not None:
         raise WinnowError(f"{shard.path}: there are fewer samples than ids")

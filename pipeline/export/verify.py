@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from pipeline.export.data_sets import data_sets_of
+from pipeline.export.edit_checks import check_empty, malformed_edits
 from pipeline.export.lists import Manifest
 from pipeline.export.manifest import index_files, load_manifest, mixture_digest
 from pipeline.export.samples import format_of, read_samples
 from pipeline.export.shard_checks import ShardChecks
 from pipeline.io.parts import batches
 from pipeline.io.store import Store, open_store
+from pipeline.io.tally import records_taken
 from pipeline.io.workspace import Workspace
 from schemas.errors import ConfigurationError, WinnowError
 from schemas.manifest import MANIFEST_SCHEMA, PATH, SCHEMA_VERSION
@@ -59,7 +61,8 @@ def read_manifest(location: str) -> Manifest:
 def verify(location: str, workspace: str | None = None) -> list[Problem]:
     """What does not hold, in the order of the manifest; empty where all does."""
     manifest = read_manifest(location)
-    problems = [Problem("manifest.json", what) for what in _malformed(manifest)]
+    wrong = (*_malformed(manifest), *malformed_edits(manifest))
+    problems = [Problem("manifest.json", what) for what in wrong]
     if problems:
         return problems
     store = open_store(location)
@@ -67,7 +70,7 @@ def verify(location: str, workspace: str | None = None) -> list[Problem]:
     problems += [Problem(path, what) for path, what in checks.run()]
     damaged = bool(problems)
     told = [*_check_sums(manifest), *_check_data_sets(manifest)]
-    told += [*_check_accounts(manifest), *checks.differences()]
+    told += [*_check_accounts(manifest), *check_empty(manifest), *checks.differences()]
     problems += [Problem("manifest.json", what) for what in told]
     if workspace is not None and not damaged:
         problems += _check_ids(workspace, store, manifest)
@@ -146,7 +149,7 @@ def _check_accounts(manifest: Mapping[str, Any]) -> Iterator[str]:
     totals: Counter[str] = Counter()
     for source in manifest["inputs"]:
         lost = sum(source["passed_over"].values()) + sum(source["rejects"].values())
-        if source["records"] != source["documents"] + lost:
+        if source["records"] != records_taken(source) + lost:
             yield f"inputs: the records of {source['source']} do not balance"
         totals.update(records=source["records"], documents=source["documents"])
     left = 0

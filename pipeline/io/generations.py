@@ -1,17 +1,20 @@
 """Generations: which inputs are new, the plan by which they are read, and its commit."""
 
+import importlib.metadata
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from pipeline.io.contents import Key, whole_digest
 from pipeline.io.digests import canonical_json
 from pipeline.io.extraction import extraction_version
 from pipeline.io.faults import fault
 from pipeline.io.ingest import IngestTask, tasks_folder
 from pipeline.io.inputs import InputFile, Unit, open_input
 from pipeline.io.records import ReadOptions
+from pipeline.io.tally import COUNTS
 from pipeline.io.workspace import DocumentsPart, Workspace
 from schemas.errors import ConfigurationError, WinnowError
 
@@ -40,19 +43,6 @@ class IngestOptions:
     """Of the documents, for a trial."""
     reingest: bool = False
     """Read everything anew; the documents that are there are replaced."""
-
-
-@dataclass
-class SourceFigures:
-    """What became of the records of one source, over all generations."""
-
-    source: str
-    files: int = 0
-    records: int = 0
-    documents: int = 0
-    bytes: int = 0
-    passed_over: Counter[str] = field(default_factory=Counter)
-    rejects: Counter[str] = field(default_factory=Counter)
 
 
 def new_inputs(
@@ -95,7 +85,20 @@ def _changed(file: InputFile | None, item: Mapping[str, Any]) -> bool:
 def _told(options: ReadOptions) -> dict[str, Any]:
     """What decides the documents of a source; columns that only other sources map don't."""
     types = {name: options.types[name] for name in options.columns if name in options.types}
-    return {**asdict(options), "types": types}
+    told = {**asdict(options), "types": types}
+    segment = told.pop("segment")
+    if segment is not None:
+        # Where the tokenizer lies says nothing.
+        segment["tokenizer"] = segment.pop("digest")
+        told |= {f"segment.{name}": value for name, value in segment.items()}
+    return told
+
+
+def _tokenizers(options: Iterable[ReadOptions]) -> str | None:
+    """The version of what cuts documents into segments; None where nothing does."""
+    if all(each.segment is None for each in options):
+        return None
+    return f"tokenizers {importlib.metadata.version('tokenizers')}"
 
 
 def _check_options(record: Mapping[str, Any], options: IngestOptions, fresh: set[str]) -> None:
@@ -119,6 +122,12 @@ def _check_options(record: Mapping[str, Any], options: IngestOptions, fresh: set
                 f"sources.{source}: earlier documents were extracted by {record['extraction']}, "
                 f"new ones would be by {extraction_version()}; {_ADVICE}"
             )
+        cutting = _tokenizers([options.read[source]])
+        if source in fresh and cutting not in (None, record.get("segmentation")):
+            raise ConfigurationError(
+                f"sources.{source}: earlier documents were cut by {record.get('segmentation')}, "
+                f"new ones would be by {cutting}; {_ADVICE}"
+            )
 
 
 def part_target(total: int, part_bytes: int) -> int:
@@ -138,11 +147,11 @@ def cut(files: Sequence[InputFile], target: int) -> list[tuple[Unit, ...]]:
         with open_input(file.location) as stream:
             ranges = reader.splits(stream, file.path, file.size, target)
         weight = file.size / max(1, len(ranges))
-        for start, end in ranges:
+        for number, (start, end) in enumerate(ranges):
             if pending and (pending[0].file.source != file.source or held + weight > target):
                 tasks.append(tuple(pending))
                 pending, held = [], 0.0
-            pending.append(Unit(file, start, end))
+            pending.append(Unit(file, start, end, (number, len(ranges))))
             held += weight
     if pending:
         tasks.append(tuple(pending))
@@ -211,7 +220,7 @@ def commit(
 ) -> None:
     """Make the generation count, once every record of every file is accounted for."""
     parts = [DocumentsPart(**part) for result in results for part in result["parts"]]
-    tallies = _by_file(results)
+    tallies, contents = _by_file(results), _contents(results)
     inputs = {
         (unit.file.source, unit.file.path): {
             "source": unit.file.source,
@@ -219,6 +228,7 @@ def commit(
             "size": unit.file.size,
             "stamp": unit.file.stamp,
             **tallies[unit.file.source, unit.file.path],
+            **contents.get((unit.file.source, unit.file.path), {}),
         }
         for units in plan.tasks
         for unit in units
@@ -228,7 +238,7 @@ def commit(
     counted = sum(int(str(item["documents"])) for item in ordered)
     if documents != counted:
         raise WinnowError(f"ingest counted {counted} documents but wrote {documents}: a defect")
-    record = {
+    record: dict[str, object] = {
         "documents": documents,
         "inputs": ordered,
         "read": {source: _told(options) for source, options in plan.read.items()},
@@ -236,11 +246,27 @@ def commit(
         "share": plan.share,
         "replaces": plan.replaces,
     }
+    if (cutting := _tokenizers(plan.read.values())) is not None:
+        record["segmentation"] = cutting
     if not workspace.commit_generation(number, parts, record):
         raise WinnowError(
             "another run on this workspace, with other inputs or options, has taken over; "
             "run again when it has ended"
         )
+
+
+def _contents(results: Sequence[Mapping[str, Any]]) -> dict[Key, dict[str, Any]]:
+    """The digest of each file all of whose units have one, and of how many shares it is made."""
+    shares: dict[Key, list[str | None]] = {}
+    for result in sorted(results, key=lambda result: int(result["task"])):
+        told = result.get("digests") or [None] * len(result["tallies"])
+        for tally, digest in zip(result["tallies"], told, strict=True):
+            shares.setdefault((tally["source"], tally["path"]), []).append(digest)
+    return {
+        key: {"content": {"shares": len(found), "sha256": whole_digest(found)}}
+        for key, digests in shares.items()
+        if len(found := [digest for digest in digests if digest]) == len(digests)
+    }
 
 
 def _by_file(results: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
@@ -249,29 +275,12 @@ def _by_file(results: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], dict
         for tally in result["tallies"]:
             entry = files.setdefault(
                 (tally["source"], tally["path"]),
-                {"records": 0, "documents": 0, "bytes": 0, "passed_over": {}, "rejects": {}},
+                {"records": 0, "documents": 0, "bytes": 0, **{kind: {} for kind in COUNTS}},
             )
             for name in ("records", "documents", "bytes"):
                 entry[name] += tally[name]
-            for name in ("passed_over", "rejects"):
-                entry[name] = dict(sorted((Counter(entry[name]) + Counter(tally[name])).items()))
+            for name in COUNTS:
+                sums = Counter(entry[name])
+                sums.update(tally.get(name, {}))
+                entry[name] = dict(sorted(sums.items()))
     return files
-
-
-def figures_by_source(generations: Sequence[Mapping[str, Any]]) -> dict[str, SourceFigures]:
-    """Totals by source; records = documents + passed over + rejects holds in each."""
-    sources: dict[str, SourceFigures] = {}
-    for record in generations:
-        for item in record["inputs"]:
-            figures = sources.setdefault(item["source"], SourceFigures(item["source"]))
-            figures.files += 1
-            figures.records += item["records"]
-            figures.documents += item["documents"]
-            figures.bytes += item["bytes"]
-            figures.passed_over.update(item["passed_over"])
-            figures.rejects.update(item["rejects"])
-    for figures in sources.values():
-        told = figures.documents + figures.passed_over.total() + figures.rejects.total()
-        if told != figures.records:
-            raise WinnowError(f"source {figures.source}: records do not balance: a defect")
-    return sources

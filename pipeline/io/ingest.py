@@ -6,16 +6,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
-import xxhash
 
-from pipeline.io.digests import canonical_json, text_key
+from pipeline.io.contents import raw_digest
+from pipeline.io.digests import canonical_json
 from pipeline.io.faults import fault
+from pipeline.io.identity import document_id, segment_id
 from pipeline.io.inputs import InputFile, Unit, check_unchanged
 from pipeline.io.isolation import read_isolated
 from pipeline.io.parts import GROUP_BYTES, GROUP_ROWS, PartWriter, TableWriter, find_footer
 from pipeline.io.reading import read_unit
-from pipeline.io.records import Document, Outcome, PassedOver, ReadOptions, Reject
-from pipeline.io.store import Store, open_store
+from pipeline.io.records import Document, Outcome, ReadOptions, Reject
+from pipeline.io.store import Store, check_shared, open_store
 from pipeline.io.tally import Tally
 from pipeline.io.workspace import DocumentsPart
 from schemas.tables import REJECTS, documents_schema
@@ -55,9 +56,9 @@ class _Pieces:
 
     def __init__(self, store: Store, task: IngestTask) -> None:
         self._store, self._task = store, task
-        self._schema = documents_schema(task.options.types)
+        self._schema = documents_schema(task.options.types, task.options.segment is not None)
         self._rows: list[dict[str, object]] = []
-        self._group_bytes = 0
+        self._group_bytes = self._carried = 0
         self._rejects: list[dict[str, object]] = []
         self._rejects_writer: TableWriter | None = None
         self._part_bytes = 0
@@ -87,11 +88,15 @@ class _Pieces:
         if isinstance(outcome, Reject):
             self._rejects.append(_reject_row(unit.file, outcome))
         elif isinstance(outcome, Document):
-            row = _document_row(unit.file, outcome)
-            self._rows.append(row)
-            self._group_bytes += int(str(row["n_bytes"]))
-            if self._group_bytes >= GROUP_BYTES or len(self._rows) >= GROUP_ROWS:
-                self._flush()
+            carried = 0 if outcome.cut is None else _carried(outcome)
+            for row in _rows(unit.file, outcome):
+                self._rows.append(row)
+                self._group_bytes += int(str(row["n_bytes"]))
+                self._carried += carried
+                held = self._group_bytes + self._carried
+                if held >= GROUP_BYTES or len(self._rows) >= GROUP_ROWS:
+                    self._flush()
+            # Never between the segments of a document: a piece ends with a record.
             if self._part_bytes + self._group_bytes >= self._task.part_bytes:
                 self.close()
         if len(self._rejects) >= GROUP_ROWS:
@@ -107,7 +112,7 @@ class _Pieces:
             )
         self._writer.write(batch, batch.column("id"))
         self._part_bytes += self._group_bytes
-        self._rows, self._group_bytes = [], 0
+        self._rows, self._group_bytes, self._carried = [], 0, 0
 
     def _flush_rejects(self) -> None:
         if not self._rejects:
@@ -148,20 +153,6 @@ class _Pieces:
                 writer.__exit__(None, None, None)
 
 
-def document_id(file: InputFile, document: Document) -> str:
-    """A document's id: it depends on the source, the file and the place in it, not on the run."""
-    return text_key(file.source, file.path, document.position)
-
-
-def _sampled(file: InputFile, outcome: Outcome, share: float) -> Outcome:
-    """The outcome, or in place of a document outside the sample that it is passed over."""
-    if share < 1 and isinstance(outcome, Document):
-        place = xxhash.xxh3_64_intdigest(document_id(file, outcome).encode())
-        if place >= share * 2**64:
-            return PassedOver("not sampled")
-    return outcome
-
-
 def _document_row(file: InputFile, document: Document) -> dict[str, object]:
     return {
         "id": document_id(file, document),
@@ -178,6 +169,35 @@ def _document_row(file: InputFile, document: Document) -> dict[str, object]:
     }
 
 
+def _rows(file: InputFile, document: Document) -> Iterator[dict[str, object]]:
+    """The document, or its segments: what its record held beside the text is with each."""
+    row = _document_row(file, document)
+    if document.cut is None:
+        yield row
+        return
+    parent, start = str(row["id"]), 0
+    for index, end in enumerate(document.cut.ends):
+        text = document.text[start:end]
+        yield {
+            **row,
+            "id": segment_id(parent, index),
+            "text": text,
+            "n_bytes": len(text.encode()),
+            "n_chars": len(text),
+            "parent_id": parent,
+            "segment_index": index,
+            "segment_start": start,
+            "segment_end": end,
+        }
+        start = end
+
+
+def _carried(document: Document) -> int:
+    """Characters that each of a document's segments has beside its text."""
+    texts = [document.metadata, *document.values.values()]
+    return sum(len(text) for text in texts if isinstance(text, str))
+
+
 def _reject_row(file: InputFile, reject: Reject) -> dict[str, object]:
     return {
         "source": file.source,
@@ -190,20 +210,23 @@ def _reject_row(file: InputFile, reject: Reject) -> dict[str, object]:
 
 
 def _outcomes(
-    task: IngestTask, tallies: list[Tally], attempt: int
+    task: IngestTask, tallies: list[Tally], digests: list[str | None], attempt: int
 ) -> Iterator[tuple[Unit, Outcome]]:
-    """Every outcome of the task that `tallies` does not count yet; counts each as it comes."""
+    """Every outcome of the task that `tallies` does not count yet; counts each as it comes.
+
+    `digests` gets that of every unit, from the bytes that are read right after.
+    """
     read = read_isolated if attempt else read_unit
     begun = len(tallies)
     for number, unit in enumerate(task.units):
+        check_unchanged(unit.file)
+        digests.append(raw_digest(unit))
         if number < begun - 1:
             continue
         if number >= begun:
             tallies.append(Tally(unit.file.source, unit.file.path))
         tally = tallies[number]
-        check_unchanged(unit.file)
-        for outcome in read(unit, task.options, tally.records):
-            outcome = _sampled(unit.file, outcome, task.share)
+        for outcome in read(unit, task.options, tally.records, task.share):
             tally.count(outcome)
             yield unit, outcome
         check_unchanged(unit.file)
@@ -217,12 +240,14 @@ def run_ingest_task(task: IngestTask, attempt: int = 0) -> dict[str, Any]:
     Returns the task's record: its parts, and what became of every record of every file.
     """
     store = open_store(task.workspace)
+    check_shared(store)
     if store.exists(task.record):
         return {**json.loads(store.read(task.record)), "made": 0}
     pieces = _Pieces(store, task)
     pieces.resume()
+    digests: list[str | None] = []
     try:
-        for unit, outcome in _outcomes(task, pieces.tallies, attempt):
+        for unit, outcome in _outcomes(task, pieces.tallies, digests, attempt):
             pieces.add(unit, outcome)
         pieces.close()
     finally:
@@ -231,6 +256,7 @@ def run_ingest_task(task: IngestTask, attempt: int = 0) -> dict[str, Any]:
         "task": task.task,
         "parts": [asdict(part) for part in pieces.parts],
         "tallies": [tally.told() for tally in pieces.tallies],
+        "digests": digests,
     }
     fault("ingest.task.before")
     store.create(task.record, canonical_json(record).encode())

@@ -38,6 +38,8 @@ class Unit:
     file: InputFile
     start: int
     end: int
+    share: tuple[int, int] = (0, 1)
+    """Its number among the file's units, and how many there are."""
 
 
 def open_input(location: str) -> BinaryIO:

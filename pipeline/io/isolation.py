@@ -30,12 +30,14 @@ class _End:
     defect: str | None = None
 
 
-def read_isolated(unit: Unit, options: ReadOptions, skip: int) -> Iterator[Outcome]:
+def read_isolated(
+    unit: Unit, options: ReadOptions, skip: int, share: float = 1.0
+) -> Iterator[Outcome]:
     """As `read_unit`, but a record that crashes or hangs its reader becomes a reject."""
-    lost = 0
+    lost, killed = 0, -1
     while True:
         end: _End | None = None
-        with _child(unit, options, skip) as child:
+        with _child(unit, options, skip, share) as child:
             for answer in _answers(child):
                 if isinstance(answer, _End):
                     end = answer
@@ -46,6 +48,10 @@ def read_isolated(unit: Unit, options: ReadOptions, skip: int) -> Iterator[Outco
             raise WinnowError(end.failure)
         if end is not None and end.defect is None:
             return
+        if child.returncode == -signal.SIGKILL and skip != killed:
+            # Somebody may have killed it, whatever it read: the record is not judged by one death.
+            killed = skip
+            continue
         lost += 1
         yield _culprit(unit, skip, end, child.returncode, lost == MOST_IN_A_ROW)
         if lost == MOST_IN_A_ROW:
@@ -62,13 +68,16 @@ def _culprit(unit: Unit, skip: int, end: _End | None, code: int, last: bool) -> 
 
 
 @contextlib.contextmanager
-def _child(unit: Unit, options: ReadOptions, skip: int) -> "Iterator[subprocess.Popen[bytes]]":
+def _child(
+    unit: Unit, options: ReadOptions, skip: int, share: float
+) -> "Iterator[subprocess.Popen[bytes]]":
     command = [sys.executable, "-c", _START]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdin
         try:
             with contextlib.suppress(BrokenPipeError):
-                child.stdin.write(pickle.dumps(sys.path) + pickle.dumps((unit, options, skip)))
+                child.stdin.write(pickle.dumps(sys.path))
+                child.stdin.write(pickle.dumps((unit, options, skip, share)))
                 child.stdin.close()
             yield child
         except BaseException:
@@ -89,10 +98,10 @@ def _answers(child: "subprocess.Popen[bytes]") -> Iterator[Outcome | _End]:
 def serve() -> None:
     """The child: outcomes out, each before the next record is looked at, and then how it ended."""
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
-    unit, options, skip = pickle.load(sys.stdin.buffer)  # noqa: S301
+    unit, options, skip, share = pickle.load(sys.stdin.buffer)  # noqa: S301
     end = _End()
     try:
-        for outcome in read_unit(unit, options, skip):
+        for outcome in read_unit(unit, options, skip, share):
             answers.write(pickle.dumps(outcome))
             answers.flush()
     except WinnowError as error:

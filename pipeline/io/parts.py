@@ -11,14 +11,17 @@ import pyarrow.parquet as pq
 
 from pipeline.io.digests import LogicalDigest
 from pipeline.io.faults import fault
-from pipeline.io.store import Store
+from pipeline.io.store import Store, check_shared
 from schemas.errors import WinnowError
+from schemas.tables import SEGMENTS
 
 GROUP_BYTES = 8 << 20
 """A documents part begins a new row group once its text holds this many bytes."""
 
 GROUP_ROWS = 20_000
 """... or this many rows: the cut depends on the content alone."""
+
+_LACKING = {field.name: field.type for field in SEGMENTS}
 
 _IDS, _DIGEST, _STATISTICS = b"winnow.ids", b"winnow.digest", b"winnow.statistics"
 
@@ -129,6 +132,7 @@ class PartReader:
             self._source = store.open(path)
             self._file = pq.ParquetFile(self._source, pre_buffer=False)
         except FileNotFoundError as error:
+            check_shared(store)
             raise WinnowError(
                 f"{path} is gone from {store.root}: an index names it; restore it, or start anew"
             ) from error
@@ -162,17 +166,24 @@ class PartReader:
         return int(self._file.metadata.row_group(group).num_rows)
 
     def read(self, group: int, columns: Sequence[str]) -> pa.RecordBatch:
-        """One row group; a column that the part lacks is null, as a string."""
+        """One row group; a column that the part lacks is null, as a string where it is mapped."""
         present = [name for name in columns if name in self.names]
         table = self._file.read_row_group(group, present, use_threads=False).combine_chunks()
         rows = self.group_rows(group)
         arrays = [
             _one(table.column(name), table.schema.field(name).type)
             if name in self.names
-            else pa.nulls(rows, pa.string())
+            else pa.nulls(rows, _LACKING.get(name, pa.string()))
             for name in columns
         ]
         return pa.RecordBatch.from_arrays(arrays, names=list(columns))
+
+
+def cast_column(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """A column of a part as its type says: where a part lacks it, it was read as string nulls."""
+    if column.type == kind:
+        return column
+    return pa.nulls(len(column), kind) if column.null_count == len(column) else column.cast(kind)
 
 
 def _one(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:

@@ -5,17 +5,21 @@ import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+import xxhash
+
 from pipeline.io.formats import load_format
-from pipeline.io.inputs import Unit, open_input
-from pipeline.io.records import Outcome, ReadOptions
+from pipeline.io.identity import document_id
+from pipeline.io.inputs import InputFile, Unit, open_input
+from pipeline.io.records import Document, Outcome, PassedOver, ReadOptions
+from pipeline.io.segments import segmented
 from schemas.errors import WinnowError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 
-def read_unit(unit: Unit, options: ReadOptions, skip: int) -> Iterator[Outcome]:
-    """The outcomes after the first `skip`.
+def read_unit(unit: Unit, options: ReadOptions, skip: int, share: float = 1.0) -> Iterator[Outcome]:
+    """The outcomes after the first `skip`; of the documents a share, by a hash of their ids.
 
     Where the reader works longer than `options.record_seconds` without asking for more of the
     file or giving an outcome, SIGALRM ends this process: nothing else ends a C extension.
@@ -25,12 +29,26 @@ def read_unit(unit: Unit, options: ReadOptions, skip: int) -> Iterator[Outcome]:
         outcomes = load_format(unit.file.format).records(
             stream, unit.file.path, unit.start, unit.end, options, skip
         )
+        if share < 1:
+            outcomes = _sampled(outcomes, unit.file, share)
+        if options.segment is not None:
+            outcomes = segmented(outcomes, options.segment)
         while True:
             with alarm:
                 outcome = next(outcomes, None)
             if outcome is None:
                 return
             yield outcome
+
+
+def _sampled(outcomes: Iterator[Outcome], file: InputFile, share: float) -> Iterator[Outcome]:
+    """In place of a document outside the sample, that it is passed over."""
+    for outcome in outcomes:
+        if isinstance(outcome, Document):
+            place = xxhash.xxh3_64_intdigest(document_id(file, outcome).encode())
+            if place >= share * 2**64:
+                outcome = PassedOver("not sampled")
+        yield outcome
 
 
 class _Alarm:

@@ -7,8 +7,19 @@ from typing import BinaryIO, ClassVar, Protocol
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """Where a text is cut into segments; what follows the last of them is dropped.
+
+    `ends` are in code points: the first segment begins at 0, each other where one ends.
+    """
+
+    ends: tuple[int, ...]
+    dropped_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
-    """A record that holds text.
+    """A record that holds text; one with a cut becomes its segments, one without a document.
 
     `position` identifies the record in its file: byte offset in the decompressed file, row
     number, or a web archive's record id and URI (with ` #2` at a repetition).
@@ -21,6 +32,7 @@ class Document:
     source_id: str | None = None
     values: dict[str, object] = field(default_factory=dict)
     metadata: str | None = None
+    cut: Cut | None = None
 
 
 REASONS = MappingProxyType(
@@ -66,6 +78,19 @@ Outcome = Document | Reject | PassedOver
 
 
 @dataclass(frozen=True)
+class Segmentation:
+    """How documents are cut into segments of so many tokens."""
+
+    tokenizer: str
+    """`shipped`, a file or a directory."""
+    digest: str
+    """Of the tokenizer's file: where it lies says nothing."""
+    tokens: int = 1024
+    remainder: str = "drop"
+    """What becomes of the tokens after the last whole segment: drop or keep."""
+
+
+@dataclass(frozen=True)
 class ReadOptions:
     """How a source's records are read.
 
@@ -80,6 +105,7 @@ class ReadOptions:
     extractor: str = "resiliparse"
     record_seconds: float = 60.0
     """A reader that works on one record for longer hangs."""
+    segment: Segmentation | None = None
 
 
 class SourceFormat(Protocol):

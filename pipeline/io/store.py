@@ -2,31 +2,24 @@
 
 import contextlib
 import shutil
+import socket
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
 
+from pipeline.io.entries import TEMPORARY, Entry
+from pipeline.io.local import LocalStore
+from pipeline.io.remote import RemoteStore
 from schemas.errors import ConfigurationError, WinnowError
 
-TEMPORARY = "_tmp"
-"""Folder of unfinished local files inside a store; nothing in it is ever read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One object: its path relative to the store's root, and its size in bytes.
-
-    `stamp` changes when the object does (modification time in nanoseconds, or an etag).
-    """
-
-    path: str
-    size: int
-    stamp: str
+SHARE = (
+    "the workspace has to be on a disk that all machines mount at the same path, writable for "
+    "the executors' user, or in an object store whose credentials they have"
+)
 
 
 class Store(Protocol):
@@ -84,12 +77,15 @@ def is_url(location: str) -> bool:
 def open_store(location: str) -> Store:
     """The store at a directory or URL; made where it is first written to."""
     if is_url(location):
-        from pipeline.io.remote import RemoteStore
-
         return RemoteStore(location)
-    from pipeline.io.local import LocalStore
-
     return LocalStore(location.removeprefix("file://"))
+
+
+def check_shared(store: Store) -> None:
+    """Raise on a machine that does not see the workspace, as an executor that came late may not."""
+    if not store.exists("workspace.json"):
+        host = socket.gethostname()
+        raise WinnowError(f"executor on {host}: it does not see {store.root}; {SHARE}")
 
 
 def probe(store: Store) -> None:

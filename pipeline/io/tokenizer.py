@@ -37,6 +37,8 @@ def load_tokenizer(path: str) -> "Tokenizer":
 
     content = json.loads(Path(tokenizer_file(path)).read_text(encoding="utf-8"))
     content["truncation"] = content["padding"] = None
+    # It would only add special tokens, and take blanks out of the offsets of tokens.
+    content["post_processor"] = None
     _bar_special(content)
     tokenizer = Tokenizer.from_str(json.dumps(content))
     # Taking them out of the vocabulary instead would give later added tokens other ids.

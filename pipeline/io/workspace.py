@@ -7,12 +7,15 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.io.contents import Content, with_stamps
 from pipeline.io.digests import canonical_json, combined, text_key
 from pipeline.io.faults import fault
 from pipeline.io.parts import read_table, write_table
 from pipeline.io.store import Store
 from schemas.errors import ConfigurationError
 from schemas.tables import FORMAT_VERSION
+
+_STAMPS = "documents/_stamps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,22 @@ class Workspace:
             if record.get("given_up"):
                 continue
             live = [record] if record.get("replaces") else [*live, record]
-        return live
+        return with_stamps(live, self._stamps())
+
+    def _stamps(self) -> dict[Content, str]:
+        """The newest stamps of files that were touched since they were ingested."""
+        found: dict[Content, str] = {}
+        for entry in sorted(self.store.list(_STAMPS), key=lambda entry: entry.path):
+            for source, path, digest, stamp in json.loads(self.store.read(entry.path)):
+                found[source, path, digest] = stamp
+        return found
+
+    def note_stamps(self, stamps: Mapping[Content, str]) -> None:
+        """Keep the stamps of files that were touched but have not changed."""
+        content = canonical_json([[*key, stamp] for key, stamp in sorted(stamps.items())])
+        number = len(list(self.store.list(_STAMPS))) + 1
+        while stamps and not self.store.create(f"{_STAMPS}/{number:06d}.json", content.encode()):
+            number += 1
 
     def documents(self) -> list[DocumentsPart]:
         """The documents parts of all generations, in order."""

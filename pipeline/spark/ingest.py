@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline.io.contents import touched_stamps
 from pipeline.io.generations import (
     IngestOptions,
-    SourceFigures,
     claim,
     commit,
-    figures_by_source,
     make_plan,
     new_inputs,
 )
 from pipeline.io.ingest import IngestTask, run_ingest_task
 from pipeline.io.inputs import InputFile, Unit
+from pipeline.io.tally import SourceFigures, figures_by_source, records_sound
 from pipeline.io.workspace import Workspace
 from pipeline.spark.attempts import attempt
 from pipeline.spark.tasks import Progress, run_tasks
@@ -49,6 +49,8 @@ def ingest(
     """Read what no generation has read yet; the figures of all generations."""
     figures = IngestFigures({})
     began = time.monotonic()
+    if not options.reingest:
+        workspace.note_stamps(touched_stamps(workspace.generations(), inputs))
     while new := new_inputs(workspace.generations(), inputs, options):
         plan = make_plan(new, options)
         number = claim(workspace, plan)
@@ -91,7 +93,7 @@ def _check_rejects(results: Sequence[Mapping[str, Any]], limit: float) -> None:
     rejects: dict[str, Counter[str]] = {}
     for result in results:
         for tally in result["tallies"]:
-            documents[tally["source"]] += tally["documents"]
+            documents[tally["source"]] += records_sound(tally)
             rejects.setdefault(tally["source"], Counter()).update(tally["rejects"])
     for source, reasons in rejects.items():
         lost = reasons.total()

@@ -25,17 +25,23 @@ from pipeline.export.shards import (
 )
 from pipeline.io.beside import Place
 from pipeline.io.digests import canonical_json
-from pipeline.io.store import open_store
+from pipeline.io.edits import Edits
+from pipeline.io.parts import cast_column
+from pipeline.io.store import check_shared, open_store
 from pipeline.select.bins import Plan
 from pipeline.select.draws import draws
 from pipeline.spark.frames import Batches, by_place, gathered, runs, told
 from pipeline.spark.slim import SelectionSource, signed, unsigned
+from schemas.errors import WinnowError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 SHARD_BYTES = 256 << 20
 """A shard holds about this many bytes of text."""
+
+_SHARD, _ORDER = f"{TRACED_PREFIX}shard", f"{TRACED_PREFIX}order"
+"""Under names that no column has."""
 
 _KEPT = pa.schema(
     [
@@ -142,11 +148,12 @@ class Writing:
             return Written(tuple(sets), Tally())
         source, mixture = self._source, self._source.plan
         schema = mixture_schema(mixture.written)
-        form = ShardForm(mixture.format, schema, mixture.ids, mixture.selection.eod)
+        edits = mixture.edits.counted if mixture.edits else {}
+        form = ShardForm(mixture.format, schema, mixture.ids, mixture.selection.eod, edits)
         carried = pa.schema(
             [
-                pa.field("shard", pa.int64()),
-                pa.field("order", pa.int64()),
+                pa.field(_SHARD, pa.int64()),
+                pa.field(_ORDER, pa.int64()),
                 *carried_schema(schema),
             ]
         )
@@ -154,7 +161,7 @@ class Writing:
         # Spark would take a dot in a column's name for a field of a struct.
         names = [f"c{number}" for number in range(len(carried))]
         plain = pa.schema([f.with_name(n) for f, n in zip(carried, names, strict=True)])
-        keys = [names[carried.get_field_index(n)] for n in ("shard", "order", "id", "copy")]
+        keys = [names[carried.get_field_index(n)] for n in (_SHARD, _ORDER, "id", "copy")]
         fetched = gathered(self._spark, self._places, kept).mapInArrow(
             _fetch(source, boundaries, begins, carried, names), from_arrow_schema(plain)
         )
@@ -164,6 +171,7 @@ class Writing:
 
         def write(batches: Batches) -> Iterator[str]:
             store = open_store(source.workspace)
+            check_shared(store)
             for key, run in itertools.groupby(runs(batches), key=lambda item: item[0]):
                 number = int(str(key))
                 owner = owners[number]
@@ -219,9 +227,10 @@ def _fetch(
     prefix, known = TRACED_PREFIX, source.plan.addresses
     kept = ("copy", "n_tokens", f"{prefix}stratum")
     traced = {f"{prefix}{name}": name for name in ("domain", "license") if name in known}
-    names = [n for n in schema.names if not n.startswith(prefix) and n not in ("shard", "order")]
+    names = [n for n in schema.names if not n.startswith(prefix)]
     names = [name for name in names if name not in kept]
-    names += [name for name in traced.values() if name not in names]
+    edits = source.plan.edits.edits if source.plan.edits else None
+    names += [n for n in (*traced.values(), *(edits.columns if edits else ())) if n not in names]
 
     def fetch(batches: Batches) -> Batches:
         for place, wanted in by_place(batches):
@@ -233,19 +242,32 @@ def _fetch(
                     continue
                 taken = batch.take(pc.subtract(here.column("row"), start).combine_chunks())
                 columns = {name: taken.column(name) for name in names}
+                if edits is not None:
+                    columns |= _edited(edits, taken, here.column("n_bytes"))
                 columns |= {name: columns[other] for name, other in traced.items()}
                 columns |= {n: here.column(n).combine_chunks() for n in ("copy", "n_tokens")}
-                columns["order"] = here.column("order").combine_chunks()
+                columns[_ORDER] = here.column("order").combine_chunks()
                 columns[f"{prefix}stratum"] = here.column("stratum").combine_chunks()
-                columns["shard"] = _shard_numbers(here, boundaries, begins)
+                columns[_SHARD] = _shard_numbers(here, boundaries, begins)
                 arrays = [_typed(columns.get(f.name), f.type, len(here)) for f in schema]
                 yield pa.RecordBatch.from_arrays(arrays, list(stored))
 
     return fetch
 
 
+def _edited(edits: Edits, rows: pa.RecordBatch, counted: pa.ChunkedArray) -> dict[str, pa.Array]:
+    """Texts with their edits, and their bytes; WinnowError where others were counted."""
+    texts = pa.array([item.text if item else None for item in edits.apply(rows)], pa.string())
+    sizes = pc.binary_length(texts).cast(pa.int64())
+    wrong = pc.indices_nonzero(pc.fill_null(pc.not_equal(sizes, counted.combine_chunks()), True))
+    if len(wrong):
+        name = rows.column("id")[wrong[0].as_py()]
+        raise WinnowError(f"document {name} is not as long after its edits as was counted")
+    return {"text": texts, "n_bytes": sizes}
+
+
 def _typed(column: pa.Array | None, kind: pa.DataType, rows: int) -> pa.Array:
-    return pa.nulls(rows, kind) if column is None else column.cast(kind)
+    return pa.nulls(rows, kind) if column is None else cast_column(column, kind)
 
 
 def _shard_numbers(

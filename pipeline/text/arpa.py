@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from pipeline.text.backoff import UNKNOWN, Ids, Slots, Weights, find, hash_bytes, lengthen
 from pipeline.text.decoding import Bytes
 from pipeline.text.hashing import SEED
 from pipeline.text.kernels import Int, kernel
-from pipeline.text.ngrams import UNKNOWN, Ids, Slots, Weights, find, hash_bytes, lengthen
 
 FINE, CUT, NUMBER, POSITIVE, FIELDS, FOREIGN, REPEATED, ENDED, FULL = range(9)
 """What came of a section: all entries read, or what is wrong in the line at the place."""

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.text.backoff import Slots, find, hash_bytes
 from pipeline.text.charsmap import LONGEST_RULE, Trie, is_space, widen, write_line
 from pipeline.text.decoding import Bytes, Offsets, frozen, width
 from pipeline.text.hashing import SEED, extend
 from pipeline.text.kernels import Int, kernel
-from pipeline.text.ngrams import Slots, find, hash_bytes
 
 LONGEST_WORD = 1 << 16
 """A word of more bytes is cut."""

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.text import arpa
+from pipeline.text.backoff import UNKNOWN, NgramModel, find, hash_bytes
 from pipeline.text.kernels import Int, cache_folder, warm
-from pipeline.text.ngrams import UNKNOWN, NgramModel, find, hash_bytes
 from schemas.errors import WinnowError
 
 _COUNT = re.compile(rb"ngram\s+(\d+)\s*=\s*(\d+)$")

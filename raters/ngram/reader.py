@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from pipeline.text.backoff import NgramModel, Scores, find, hash_bytes, score, word_ids
 from pipeline.text.decoding import Bytes, Offsets
-from pipeline.text.ngrams import NgramModel, Scores, find, hash_bytes, score, word_ids
 from raters.ngram.arpa_file import load_arpa
 from raters.ngram.kenlm_file import is_binary, load_binary, score_sentence
 from raters.ngram.pieces import load_cutter, sentences

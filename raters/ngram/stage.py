@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 from pipeline.io.tokenizer import tokenizer_file
 from pipeline.stages.base import File, MapStage
 from pipeline.stages.texts import utf8
+from pipeline.text.backoff import Scores
 from pipeline.text.ccnet import normalise
 from pipeline.text.decoding import frozen
-from pipeline.text.ngrams import Scores
 from raters.ngram.kenlm_file import is_binary
 from raters.ngram.pieces import load_cutter
 from raters.ngram.reader import open_reader

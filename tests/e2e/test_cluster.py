@@ -1,19 +1,18 @@
 """The jobs on a real cluster, by spark-submit: the same bytes as on one machine."""
 
+import json
 import shutil
 import subprocess
 import tarfile
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import CONFIGURATION, differing, make_corpus, run_json, winnow
-from support.cluster import Cluster, bare_python, spark_cluster, told_names
+from support import differing, product, run_json, winnow
+from support.cluster import Cluster, bare_python, executor_environment, told_names
 
 pytestmark = pytest.mark.slow
 
-STAGES = ("language", "signals", "tokens", "exact_dedup", "fuzzy_dedup")
 DYNAMIC = [
     word
     for setting in ("enabled=true", "minExecutors=0", "maxExecutors=2", "executorIdleTimeout=5s")
@@ -27,29 +26,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def corpus(folder: Path) -> Path:
-    """The configuration of a tiny corpus."""
-    configuration = make_corpus(folder)
-    stages = "  - signals: {}\n  - tokens: {}\n  - exact_dedup: {}\n"
-    assert stages in CONFIGURATION
-    wanted = "".join(f"  - {stage}: {{}}\n" for stage in STAGES)
-    text = CONFIGURATION.replace(stages, wanted).replace("exact_cluster_id", "cluster_id")
-    configuration.write_text(text)
-    return configuration
-
-
-@pytest.fixture(scope="module")
-def undisturbed(corpus: Path) -> Path:
+def undisturbed(reference: Path) -> Path:
     """The workspace of a run on one core of this machine."""
-    run_json(str(corpus), "--master", "local[1]")
-    return corpus.parent / "work"
+    return reference
 
 
 @pytest.fixture(scope="module")
-def cluster(folder: Path) -> Iterator[Cluster]:
-    python = bare_python(folder / "python")
-    with spark_cluster(folder, python) as found:
-        yield found
+def corpus(reference: Path) -> Path:
+    """The configuration of a tiny corpus."""
+    return reference.with_name("winnow.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +47,7 @@ def unpacked(folder: Path, wheel: Path) -> Path:
 
 def test_two_cores_make_what_one_makes(corpus: Path, undisturbed: Path, folder: Path) -> None:
     run_json(str(corpus), "--set", f"workspace={folder}/two-cores", "--master", "local[2]")
+    assert product(folder / "two-cores") == product(undisturbed)
     assert differing(folder / "two-cores", undisturbed) == []
 
 
@@ -115,9 +101,17 @@ def test_a_job_for_each_kind_of_work_with_an_archive_and_executors_on_demand(
     ]
     for job in ("ingest", "annotate", "dedup", "rate", "select"):
         words = [str(corpus), "--set", f"workspace={work}"]
+        words += ["--log-format", "json"] * (job == "annotate")
         done = cluster.submit(job, *words, options=options)
         assert done.returncode == 0, done.stdout + done.stderr
         assert ("no such stage" in done.stdout) == (job == "rate")
+        if job == "annotate":
+            lines = [line for line in done.stderr.splitlines() if line.startswith("{")]
+            assert any(json.loads(line)["event"].startswith("measure language") for line in lines)
+            assert '{"table": "stages"' in done.stdout
+    records = [json.loads(path.read_text()) for path in sorted((work / "runs").iterdir())]
+    assert [record["command"] for record in records] == ["run", "run", "run", "select"]
+    assert {record["outcome"] for record in records} == {"done"}
     assert differing(work, undisturbed) == []
 
 
@@ -154,6 +148,28 @@ def test_executors_that_do_not_share_the_workspace(
     shutil.rmtree("/tmp/not-shared")
     assert done.returncode == 1
     assert "it does not see the driver's files in /proc/self/cwd/tmp/not-shared" in done.stdout
+
+
+def test_executors_that_come_late_and_lack_the_package(
+    corpus: Path, cluster: Cluster, folder: Path
+) -> None:
+    # As if none had been there when they were looked at.
+    driver = folder / "late.py"
+    driver.write_text(
+        "import sys\n"
+        "import pipeline.spark.cluster\n"
+        "from jobs.submission import submit\n"
+        "pipeline.spark.cluster.check_executors = lambda *_: None\n"
+        "sys.exit(submit('all', sys.argv[1:]))\n"
+    )
+    started = cluster.of_checkout().start(
+        driver, str(corpus), "--set", f"workspace={folder}/late",
+        options=executor_environment(PYTHONPATH="/nowhere"),
+    )  # fmt: skip
+    printed, _ = started.communicate(timeout=300)
+    assert started.returncode == 1
+    assert "ingest: executor on 127.0.0.1: it lacks Winnow (ModuleNotFoundError: " in printed
+    assert "--py-files" in printed
 
 
 def test_a_master_named_twice(corpus: Path, cluster: Cluster, wheel: Path, folder: Path) -> None:

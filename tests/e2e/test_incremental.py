@@ -1,5 +1,6 @@
 """A run does what is not done yet and nothing else; the order of the work leaves no trace."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,8 @@ def test_a_changed_input_is_an_error_until_it_is_accepted_or_read_anew(
     run_here(str(corpus))
     work = corpus.parent / "work"
     before = identifiers(work)
+    os.utime(corpus.parent / "two" / "a.jsonl", (1, 1))
+    assert made(run_here(str(corpus))) == 0
     write_jsonl(corpus.parent / "two" / "a.jsonl", make_documents(11, 30))
     assert run(["run", str(corpus)]) == 1
     assert "source two: a.jsonl has changed" in capsys.readouterr().err

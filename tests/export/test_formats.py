@@ -18,7 +18,7 @@ from pipeline.export.json_lines import JsonLines
 from pipeline.export.mds import Mds
 from pipeline.export.megatron import Megatron
 from pipeline.export.parquet_rows import HuggingFace, ParquetRows
-from pipeline.export.samples import read_samples
+from pipeline.export.samples import STRATUM, read_samples
 from pipeline.export.token_files import TokenFiles
 from pipeline.export.tokenized import Vocabulary, open_vocabulary
 from pipeline.io.store import open_store
@@ -58,7 +58,7 @@ def test_what_is_read_is_what_was_written(tmp_path: Path, name: str) -> None:
         wanted = batch.slice(first)
         for column in ("id", "source", "copy", "n_tokens"):
             assert found[column].to_pylist() == wanted[column].to_pylist()
-        assert found["stratum"].to_pylist() == wanted["winnow.stratum"].to_pylist()
+        assert found[STRATUM].to_pylist() == wanted["winnow.stratum"].to_pylist()
         if "text" in found.column_names:
             assert found["text"].to_pylist() == TEXTS[first:]
         else:

@@ -16,7 +16,7 @@ from support.mixtures import WRITTEN
 from pipeline.export.data_sets import data_sets_of, plan_data_sets, stratum_folder
 from pipeline.export.lists import restore
 from pipeline.export.manifest import mixture_digest
-from pipeline.export.samples import format_of, read_samples
+from pipeline.export.samples import STRATUM, format_of, read_samples
 from pipeline.export.verify import read_manifest, verify
 from pipeline.io.store import open_store
 from schemas.errors import WinnowError
@@ -41,9 +41,9 @@ def rows_of(mixture: Path, split: str | None = None) -> pa.Table:
     """Every sample of a mixture, or of a split, without its content."""
     manifest = read_manifest(str(mixture))
     store, form = open_store(str(mixture)), format_of(manifest)
-    names = ["id", "source", "n_tokens", "copy", "stratum"]
+    names = ["id", "source", "n_tokens", "copy", STRATUM]
     return pa.Table.from_batches(
-        batch.select(names)
+        batch.select(names).rename_columns([*names[:-1], "stratum"])
         for data in data_sets_of(manifest)
         if split in (None, data.split)
         for shard in data.shards

@@ -1,3 +1,4 @@
+import hashlib
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -9,10 +10,13 @@ import pyarrow as pa
 import pytest
 
 from jobs.configuration import BoundConfiguration, load_configuration
+from jobs.plan import ingest_options, planned_mixture
+from pipeline.io.records import Segmentation
+from pipeline.io.tokenizer import SHIPPED
 from pipeline.select.samplers import TopK, Uniform
 from pipeline.stages.base import File, MapStage
 from schemas.errors import ConfigurationError
-from schemas.tables import STATUSES, VALUES
+from schemas.tables import SEGMENTS, STATUSES, VALUES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,16 +316,42 @@ MISTAKES = [
         "{format: tokens, eod_token: <x>}",
         "mixtures.main.write.eod_token: the tokenizer has no added token '<x>'",
     ),
+    ("format: text", "segment: {}", "corpus.yaml:9: sources.books.segment.tokenizer: is required"),
+    (
+        "format: text",
+        "segment: {tokenizer: shipped, token: 5}",
+        "sources.books.segment.token: unknown key; did you mean 'tokens'?",
+    ),
+    (
+        "format: text",
+        "segment: {tokenizer: shipped, tokens: 0}",
+        "sources.books.segment.tokens: should be greater than 0",
+    ),
+    (
+        "format: text",
+        "segment: {tokenizer: shipped, remainder: kep}",
+        "sources.books.segment.remainder: should be 'drop' or 'keep', not 'kep'; did you mean",
+    ),
+    (
+        "format: text",
+        "segment: {tokenizer: modle.bin}",
+        "corpus.yaml:9: sources.books.segment.tokenizer: no file 'modle.bin'",
+    ),
+    (
+        "format: text",
+        "segment: {tokenizer: model.bin}",
+        "corpus.yaml:9: sources.books.segment.tokenizer: ",
+    ),
+    (
+        "format: text",
+        "segment: {tokenizer: shipped}\n    columns: {parent_id: parent}",
+        "sources.books.columns.parent_id: the column 'parent_id' is given by Winnow itself",
+    ),
     # What later versions will have.
     (
         "- tokens: {}",
         "- classifier: {}",
         "stages.classifier: the stage 'classifier' is not available in this",
-    ),
-    (
-        "format: text",
-        "segment: {}",
-        "corpus.yaml:9: sources.books.segment: is not available in this",
     ),
     ("seed: 7", "raters: []", "corpus.yaml:2: raters: is not available in this version"),
     # The workspace.
@@ -376,6 +406,19 @@ def test_the_sampler_follows_the_score(load: Load) -> None:
     )
     assert with_score.mixtures[0].sampler == TopK()
     assert without.mixtures[0].sampler == Uniform()
+
+
+def test_the_columns_of_segments_are_there_where_a_source_has_them(load: Load) -> None:
+    assert not set(SEGMENTS.names) & load().columns.keys()
+    mapped = load(("date: when", "parent_id: when"))
+    assert set(SEGMENTS.names) & mapped.columns.keys() == {"parent_id"}
+    bound = load(("format: text", "segment: {tokenizer: shipped, tokens: 8, remainder: keep}"))
+    assert [bound.columns[name].field for name in SEGMENTS.names] == list(SEGMENTS)
+    read = ingest_options(bound).read
+    assert read["web"].segment is None
+    digest = hashlib.sha256(SHIPPED.read_bytes()).hexdigest()
+    assert read["books"].segment == Segmentation("shipped", digest, 8, "keep")
+    assert set(SEGMENTS.names) < planned_mixture(bound, bound.mixtures[0]).written.keys()
 
 
 def test_budgets_in_bytes_need_no_tokenizer(load: Load) -> None:

@@ -7,12 +7,13 @@ import pyarrow as pa
 import pytest
 
 from jobs.configuration import load_configuration
-from jobs.plan import planned_mixture
+from jobs.plan import ingest_options, planned_mixture
 from jobs.recipes import recipes
 from pipeline.select.passes import InProcess, make_plan
 from raters.criteria import CRITERIA
 from schemas.errors import ConfigurationError
 
+SEGMENTS = Path(__file__).parents[2] / "examples/segments.yaml"
 DOCS = Path(__file__).parents[2] / "docs/recipes.md"
 
 
@@ -65,6 +66,8 @@ def test_every_recipe_runs_on_the_columns_that_it_names(name: str, tmp_path: Pat
                 if name == "source"
                 else "ABC"[i % 3]
                 if name == "domain"
+                else 10 * i
+                if name == "dsir_words"
                 else i % 5 + 1
             )
             for name in selection.columns
@@ -89,6 +92,29 @@ def test_a_misspelt_recipe_is_refused_with_the_nearest(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("dataman-coherence", "dataman-coherrence"))
     with pytest.raises(ConfigurationError, match=r"c.yaml:\d+: .*did you mean 'dataman-coherence'"):
         load_configuration(str(path))
+
+
+def test_over_segments_a_budget_is_a_number_of_rows(tmp_path: Path) -> None:
+    bound = load_configuration(
+        SEGMENTS, [f"workspace={tmp_path}/work"], environment={}, check_workspace=False
+    )
+    assert all(
+        read.segment and read.segment.tokens == 1024 for read in ingest_options(bound).read.values()
+    )
+    selection = planned_mixture(bound, bound.mixture("best")).selection
+    assert selection.budget == 200 * 1024
+    schema = pa.schema([bound.columns[n].field for n in selection.columns])
+    rows = [
+        dict.fromkeys(selection.columns, i % 4 + 2)
+        | {"id": f"{i:032x}", "source": ("web", "library")[i % 2], "domain": "AABC"[i % 4]}
+        | {"n_bytes": 4000, "n_tokens": 1024}
+        for i in range(800)
+    ]
+    batch = pa.RecordBatch.from_pylist(rows, schema)
+    strata = make_plan(selection, InProcess(lambda: [batch])).plan.strata
+    # Each of the four strata has 200 of the 800 rows, so 50 of the 200 that the budget stands for.
+    assert [cut.achieved_documents for cut in strata] == [50] * 4
+    assert all(cut.achieved == cut.wanted == 50 * 1024 for cut in strata)
 
 
 def cells(title: str) -> list[list[str]]:

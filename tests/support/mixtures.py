@@ -28,9 +28,9 @@ WRITTEN = {
 """How each mixture of the corpus is written."""
 
 REPEATED = """\
-  - {name: repeated, where: "n_words >= 10", strata: [source], quotas: equal, tokens: 90_000,
-    tokenizer: shipped, shortfall: repeat, max_repeats: 3, validation: 0.2,
-    write: {shard_tokens: 20_000}}
+  - {name: repeated, where: "n_words >= 10 and stratum in ('list', 'prose')", strata: [source],
+    quotas: equal, tokens: 90_000, tokenizer: shipped, shortfall: repeat, max_repeats: 3,
+    validation: 0.2, write: {shard_tokens: 20_000}}
 """
 
 _HEAD = """\
@@ -39,8 +39,12 @@ seed: 7
 part_bytes: 40_000
 max_rejects: 0.5
 sources:
-  - {name: one, path: "one/*.jsonl", columns: {kind: kind, license: license}}
-  - {name: two, path: "two/*.jsonl", columns: {kind: kind, license: license}}
+  - name: one
+    path: one/*.jsonl
+    # Names that Winnow's own files have for something else, too.
+    columns: &columns
+      {kind: kind, license: license, stratum: kind, shard: kind, order: kind, position: kind}
+  - {name: two, path: "two/*.jsonl", columns: *columns}
 stages:
   - signals: {}
   - tokens: {}
