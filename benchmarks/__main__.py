@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.accelerator import accelerator
 from benchmarks.dsir import dsir
 from benchmarks.machine import describe
+from benchmarks.ngram import ngram
 from benchmarks.parts import tiny_parts
 from benchmarks.peers import peers
 from benchmarks.perplexity import perplexity
@@ -27,6 +28,7 @@ BENCHMARKS: dict[str, Callable[[Path, float], None]] = {
     "peers": peers,
     "dsir": dsir,
     "perplexity": perplexity,
+    "ngram": ngram,
     "accelerator": accelerator,
     "selection": selection,
 }

