@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.accelerator import accelerator
+from benchmarks.dsir import dsir
 from benchmarks.machine import describe
 from benchmarks.parts import tiny_parts
 from benchmarks.peers import peers
@@ -23,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[Path, float], None]] = {
     "throughput": throughput,
     "run": whole,
     "peers": peers,
+    "dsir": dsir,
     "perplexity": perplexity,
     "accelerator": accelerator,
     "selection": selection,

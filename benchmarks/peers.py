@@ -65,15 +65,15 @@ a tenth of the characters in repeated lines), and with these and Winnow's words.
 Buffers = tuple[npt.NDArray[np.uint8], npt.NDArray[np.integer]]
 
 
-def environment() -> Path:
+def environment(name: str = "peers", packages: Sequence[str] = PEERS) -> Path:
     """The peers' Python; its environment is made where it is missing, and kept."""
-    folder = ROOT / "benchmarks" / ".venvs" / "peers"
+    folder = ROOT / "benchmarks" / ".venvs" / name
     python, stamp = folder / "bin" / "python", folder / "installed"
-    if not stamp.is_file() or stamp.read_text().split() != list(PEERS):
+    if not stamp.is_file() or stamp.read_text().split() != list(packages):
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", *PEERS]
+        install = [str(python), "-m", "pip", "install", "--quiet", *packages]
         subprocess.run(install, check=True, stderr=subprocess.DEVNULL)
-        stamp.write_text("\n".join(PEERS))
+        stamp.write_text("\n".join(packages))
     return python
 
 

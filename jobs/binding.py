@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -26,19 +25,17 @@ from jobs.parameters import (
 from jobs.settings import Key, nearest
 from jobs.stages import rater_class, stage_class
 from pipeline.stages.base import Stage
-from schemas.config import Segment, Source, StageEntry
+from schemas.config import StageEntry
 from schemas.errors import ConfigurationError, WinnowError
 from schemas.mixture import Mixture
 
 if TYPE_CHECKING:
     from pipeline.export.formats import Format
+    from pipeline.io.edits import AppliedEdits
     from pipeline.select.expressions import Expression
     from pipeline.select.quotas import Quota
     from pipeline.select.samplers import Sampler
-
-
-EXTRACTORS = ("resiliparse",)
-"""What can take the main text out of HTML."""
+    from pipeline.stages.edits import EditTexts
 
 
 @dataclass(frozen=True)
@@ -69,44 +66,10 @@ class BoundMixture:
     """The column that the budget counts; None without a budget and without tokens."""
     format: "Format | None"
     """None only where it could not be bound, and then loading has failed."""
+    edits: "AppliedEdits | None" = None
     quotas: "str | tuple[Quota, ...]" = "proportional"
     """As the mixture has them, or the lines of its file."""
     budget: int | None = None
-
-
-def check_source(source: Source, directory: Path) -> list[Problem]:
-    """Problems of a source's reader; its files are looked at elsewhere."""
-    problems: list[Problem] = []
-    formats = source_formats()
-    if source.format is not None and source.format not in formats:
-        text = f"no format '{source.format}'{nearest(source.format, formats)}"
-        problems.append((("format",), text))
-    if source.extractor not in (None, *EXTRACTORS):
-        text = f"no extractor '{source.extractor}'{nearest(str(source.extractor), EXTRACTORS)}"
-        problems.append((("extractor",), text))
-    if source.segment is not None:
-        problems.extend(_check_segment(source.segment, directory))
-    return problems
-
-
-def _check_segment(segment: Segment, directory: Path) -> list[Problem]:
-    path = resolve(segment.tokenizer, directory)
-    if not exists(path):
-        return [(("segment", "tokenizer"), missing(segment.tokenizer, path))]
-    from pipeline.io.tokenizer import load_tokenizer
-
-    try:
-        load_tokenizer(path)
-    except Exception as error:
-        return [(("segment", "tokenizer"), f"{path} can't be loaded: {error}")]
-    return []
-
-
-def source_formats() -> list[str]:
-    """The names of all source formats that are installed."""
-    from pipeline.io.formats import FORMATS
-
-    return sorted({*FORMATS, *(point.name for point in entry_points(group="winnow.sources"))})
 
 
 def bind_stage(
@@ -124,9 +87,15 @@ def bind_stage(
         return None, [((), str(error))]
     problems: list[Problem] = [
         ((), f"reads the column '{name}', which no earlier stage writes")
-        for name in stage.reads
+        for name in stage.columns_read()
         if name not in columns
     ]
+    if not problems:
+        try:
+            types = {name: columns[name].field.type for name in stage.columns_read()}
+            stage.check_types(types)
+        except ValueError as error:
+            problems.append(((), str(error)))
     where = _compiled(entry.where, columns, _is_boolean, "true or false", ("where",), problems)
     return BoundStage(entry.name, stage, entry.where, where, entry), problems
 
@@ -134,7 +103,7 @@ def bind_stage(
 def _class_of(entry: StageEntry) -> type[Stage]:
     """The class of a stage; that of `quality` is the one that its rater names."""
     if entry.kind != "quality" or "rater" not in entry.parameters:
-        return stage_class(entry.kind)
+        return stage_class(entry.kind).suited(entry.parameters)
     rater = entry.parameters["rater"]
     if not isinstance(rater, str):
         raise ParameterError([(("rater",), "should be a string")])
@@ -161,23 +130,40 @@ def bind_mixture(
         problems.extend(_column(name, columns, ("strata", index)))
     if mixture.unique is not None:
         problems.extend(_column(mixture.unique, columns, ("unique",)))
-    tokenizer = None
+    edits = _edits(mixture, stages, problems)
+    tokenizer = tokens = None
     if mixture.tokenizer is not None:
         tokenizer = resolve(mixture.tokenizer, directory)
     if tokenizer is not None and not exists(tokenizer):
         problems.append((("tokenizer",), missing(str(mixture.tokenizer), tokenizer)))
-        tokens = None
-    else:
+    elif edits is not None or mixture.edits is None:
         tokens = _tokens_column(mixture, tokenizer, stages, problems)
-    cost = "n_bytes" if mixture.budget_unit == "bytes" else tokens
+    sizes = edits.bytes_column if edits else "n_bytes"
+    cost = sizes if mixture.budget_unit == "bytes" else tokens
     sampler = _sampler(mixture, problems)
     lines, budget = read_quotas(mixture, directory, problems)
     if budget is None and getattr(sampler, "max_copies", 1) > 1:
         problems.append((("sampler",), "copies are taken until a budget is met: give `tokens`"))
     form = None if problems else bind_format(mixture, tokenizer, problems)
     return BoundMixture(
-        mixture, where, score, sampler, tokenizer, tokens, cost, form, lines, budget
+        mixture, where, score, sampler, tokenizer, tokens, cost, form, edits, lines, budget
     ), problems
+
+
+def _edits(
+    mixture: Mixture, stages: Sequence[BoundStage], problems: list[Problem]
+) -> "AppliedEdits | None":
+    """The edits of the stage that the mixture names."""
+    if mixture.edits is None:
+        return None
+    from pipeline.io.edits import AppliedEdits
+
+    known = {stage.name: stage.stage for stage in stages if stage.stage.kind == "edits"}
+    if mixture.edits not in known:
+        told = f"no stage `edits` is called '{mixture.edits}'{nearest(mixture.edits, list(known))}"
+        problems.append((("edits",), told))
+        return None
+    return AppliedEdits(mixture.edits, cast("EditTexts", known[mixture.edits]).edits)
 
 
 def _is_boolean(kind: pa.DataType) -> bool:
@@ -237,21 +223,19 @@ def _tokens_column(
     problems: list[Problem],
 ) -> str | None:
     """The column that counts the mixture's tokens; a tokenizer that no stage used is a problem."""
-    counting = {stage.name: stage for stage in stages if stage.stage.kind == "tokens"}
+    kind, column = ("edits", "edited_n_tokens") if mixture.edits else ("tokens", "n_tokens")
     used = {
-        name: str(getattr(stage.stage, "tokenizer", SHIPPED)) for name, stage in counting.items()
+        stage.name: str(getattr(stage.stage, "tokenizer", SHIPPED))
+        for stage in stages
+        if stage.stage.kind == kind and mixture.edits in (None, stage.name)
     }
     for name, path in used.items():
         if tokenizer is None or _same_tokenizer(path, tokenizer):
-            return "n_tokens" if name == "tokens" else f"{name}.n_tokens"
+            return column if name == kind else f"{name}.{column}"
     if tokenizer is not None:
         have = ", ".join(f"'{name}' with {path}" for name, path in used.items()) or "none"
-        problems.append(
-            (
-                ("tokenizer",),
-                f"no stage `tokens` counts with {mixture.tokenizer} (there is: {have})",
-            )
-        )
+        told = f"no stage `{kind}` counts with {mixture.tokenizer} (there is: {have})"
+        problems.append((("tokenizer",), told))
     return None
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from pipeline.stages.base import MapStage, Stage
+from pipeline.stages.base import MapStage, RelationalStage, Stage
 from schemas.config import Config
 from schemas.tables import DOCUMENTS, MAPPED_TYPES, METADATA, SEGMENTS, STATUSES, VALUES
 
@@ -38,11 +38,13 @@ def document_columns(config: Config) -> list[Column]:
 def stage_columns(name: str, stage: Stage) -> list[Column]:
     """The columns that a stage writes; a name other than its kind's stands before each."""
     prefix = "" if name == stage.kind else f"{name}."
+    written = stage.status_column if isinstance(stage, RelationalStage) else None
     columns = [
         Column(field.with_name(prefix + field.name).with_nullable(True), name, field.name)
         for field in stage.schema()
+        if field.name != written
     ]
-    if isinstance(stage, MapStage):
+    if isinstance(stage, MapStage) or written:
         status = _closed(pa.field(f"{name}_status", pa.string()), STATUSES)
         columns.append(Column(status, name, f"{stage.kind}_status"))
     return columns

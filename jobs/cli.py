@@ -28,7 +28,7 @@ class _Parser(argparse.ArgumentParser):
                 break
         words = " ".join(sys.argv[1:])
         log_format = "json" if re.search(r"--log-format[ =]json\b", words) else "text"
-        _teller(log_format)(f"{message} (see {self.prog} --help)", WRONG)
+        teller(log_format)(f"{message} (see {self.prog} --help)", WRONG)
         self.exit(WRONG)
 
 
@@ -143,7 +143,7 @@ def parser() -> argparse.ArgumentParser:
 def run(words: Sequence[str]) -> int:
     """Run one command; the exit status. No traceback for what a user can cause."""
     arguments = parser().parse_args(words)
-    tell = _teller(arguments.log_format)
+    tell = teller(arguments.log_format)
     try:
         name = arguments.command.replace("-", "_")
         module = importlib.import_module(f"jobs.commands.{name}")
@@ -162,8 +162,8 @@ def run(words: Sequence[str]) -> int:
         return tell(f"{named}{error.strerror or error}", FAILED)
 
 
-def _teller(log_format: str) -> Callable[[str, int], int]:
-    """Tells of an error as the rest of the log is told, and gives the exit status back."""
+def teller(log_format: str) -> Callable[[str, int], int]:
+    """What tells of an error as the rest of the log is told, and gives the exit status back."""
 
     def tell(message: str, status: int) -> int:
         if log_format == "json":

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from jobs.settings import nearest
 from pipeline.io.beside import Address, BesideReader, InForce
+from pipeline.io.parts import cast_column
 from pipeline.io.store import open_store
 from pipeline.io.workspace import DocumentsPart, StageRecord, Workspace, columns_path
 from pipeline.spark.halves import MAP_HALF
@@ -40,12 +41,7 @@ class WorkspaceColumns:
         with BesideReader(self.workspace.store.root, part, columns) as reader:
             for group in range(reader.groups):
                 batch = reader.read(group, addresses)
-                arrays = [
-                    batch.column(n)
-                    if batch.column(n).type == self.fields[n].type
-                    else batch.column(n).cast(self.fields[n].type)
-                    for n in names
-                ]
+                arrays = [cast_column(batch.column(n), self.fields[n].type) for n in names]
                 yield start, pa.RecordBatch.from_arrays(arrays, list(names))
                 start += len(batch)
 

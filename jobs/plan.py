@@ -110,7 +110,7 @@ def _with_needs(
         wanted.add(stage.name)
         pending += [
             owner
-            for column in (*stage.stage.reads, *stage.where_columns)
+            for column in (*stage.stage.columns_read(), *stage.where_columns)
             if (owner := bound.columns[column].stage) and owner not in wanted
         ]
         if stage.copy_of is not None and stage.copy_of.stage is not None:
@@ -153,6 +153,7 @@ def planned_mixture(bound: BoundConfiguration, mixture: BoundMixture) -> Mixture
     """A mixture as the engine makes it."""
     frame = mixture.mixture
     addresses = {n: Address(c.stage, c.stored) for n, c in bound.columns.items()}
+    edits = mixture.edits
     selection = Selection(
         catalogue={name: column.field for name, column in bound.columns.items()},
         sampler=cast("Sampler | FittingSampler", mixture.sampler),
@@ -166,6 +167,8 @@ def planned_mixture(bound: BoundConfiguration, mixture: BoundMixture) -> Mixture
         shortfall=frame.shortfall,
         max_repeats=frame.max_repeats,
         tokens_column=mixture.tokens_column,
+        bytes_column=edits.bytes_column if edits else "n_bytes",
+        empty_column=edits.empty_column if edits else None,
         budget_unit=frame.budget_unit,
         eod=frame.ends,
         proportional_to=frame.proportional_to,
@@ -175,7 +178,11 @@ def planned_mixture(bound: BoundConfiguration, mixture: BoundMixture) -> Mixture
     documents = ("text", "url", "source", "source_id", *segments, *bound.config.mapped, "metadata")
     groups = [name for name in (*GROUPS, frame.unique, "id") if name and name in bound.columns]
     split_by = tuple(dict.fromkeys(groups))
-    written = (*documents, "n_bytes", *selection.columns, *(split_by if frame.validation else ()))
+    written = [*documents, "n_bytes", *selection.columns, *(split_by if frame.validation else ())]
+    if edits is not None:
+        # Where something stood in a text that was edited tells what it was.
+        written = [name for name in written if name not in edits.edits.columns]
+        written += edits.counted.values()
     form = cast("Format", mixture.format)
     ids = form.traced if frame.write.ids is None else frame.write.ids
     return MixturePlan(
@@ -194,6 +201,7 @@ def planned_mixture(bound: BoundConfiguration, mixture: BoundMixture) -> Mixture
         frame.validation,
         split_by,
         frame.write.shard_tokens,
+        edits,
         frame.write.blocks,
     )
 

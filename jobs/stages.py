@@ -26,6 +26,8 @@ STAGES: Mapping[str, str] = MappingProxyType(
         "tokens": "pipeline.stages.tokens:Tokens",
         "exact_dedup": "pipeline.stages.exact_dedup:ExactDedup",
         "fuzzy_dedup": "pipeline.stages.fuzzy_dedup:FuzzyDedup",
+        "edits": "pipeline.stages.edits:EditTexts",
+        "dsir": "pipeline.stages.dsir:Dsir",
         "quality": RATERS["student"],
         "perplexity": "raters.perplexity:Perplexity",
         "columns_from": "pipeline.stages.columns_from:ColumnsFrom",

@@ -1,9 +1,10 @@
 """The jobs that spark-submit starts: each is a part of `winnow run`, by the kind of its work."""
 
-import sys
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 
-from jobs.cli import WRONG, parser, run
+from jobs.cli import DONE, WRONG, parser, run, teller
+from jobs.console import Console
 from schemas.errors import WinnowError
 
 
@@ -19,22 +20,21 @@ def submit(job: str, words: Sequence[str]) -> int:
         return run(["run", *words])
     if job == "ingest":
         return run(["run", *words, "--until", "ingest"])
+    arguments = parser().parse_args(["run", *words])
     try:
-        names = _names(job, words)
+        names = _names(job, arguments)
     except WinnowError as error:
-        print(f"winnow: {error}", file=sys.stderr)
-        return WRONG
+        return teller(arguments.log_format)(str(error), WRONG)
     if not names:
-        print(f"{job}: the configuration has no such stage")
-        return 0
+        Console(arguments.log_format).say(f"{job}: the configuration has no such stage")
+        return DONE
     return run(["run", *words, "--no-ingest", "--only", ",".join(names)])
 
 
-def _names(job: str, words: Sequence[str]) -> list[str]:
+def _names(job: str, arguments: Namespace) -> list[str]:
     from jobs.configuration import load_configuration
     from jobs.plan import stage_kind
 
-    arguments = parser().parse_args(["run", *words])
     bound = load_configuration(arguments.config, arguments.set, check_inputs=False)
     return [stage.name for stage in bound.stages if JOBS[job](stage_kind(stage.stage))]
 

@@ -50,7 +50,7 @@ class MappedColumn(Frame):
     """Where the records keep a column (`key`) and the type it has in the documents."""
 
     key: Text
-    type: Literal["string", "int", "float", "bool", "timestamp"] | None = None
+    type: Literal["string", "int", "float", "bool", "timestamp", "ranges"] | None = None
 
 
 Column = Annotated[

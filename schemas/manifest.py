@@ -86,6 +86,19 @@ _SPLIT = _object(
     optional=("share", "by"),
 )
 
+_EDITS = _object(
+    {
+        "stage": {"type": "string"},
+        "lines": {"type": ["string", "null"]},
+        "substrings": {"type": ["string", "null"]},
+        "redaction": {"type": ["string", "null"]},
+        "replacement": {"type": "string"},
+        "documents": _COUNT,
+        "removed": _object({"lines": _COUNT, "substrings": _COUNT, "redaction": _COUNT}),
+        "empty": _COUNT,
+    }
+)
+
 _LICENSE = _object({"license": {"type": "string"}, "documents": _COUNT, "tokens": _COUNT})
 
 MANIFEST_SCHEMA: dict[str, Any] = {
@@ -133,6 +146,7 @@ MANIFEST_SCHEMA: dict[str, Any] = {
                 "type": ["object", "null"],
                 "additionalProperties": {"type": "string"},
             },
+            "edits": _EDITS,
             "format": _FORMAT,
             "columns": {"type": "object", "additionalProperties": {"type": "string"}},
             "splits": {"type": "object", "additionalProperties": _SPLIT},
@@ -152,7 +166,8 @@ MANIFEST_SCHEMA: dict[str, Any] = {
                 }
             ),
             "mixture_digest": _HEX,
-        }
+        },
+        optional=("edits",),
     ),
 }
 """The JSON Schema (draft 2020-12) of manifest.json."""

@@ -108,6 +108,8 @@ class Mixture(Frame):
     eod: bool | None = None
     """Whether a token that ends each document is counted, and written; by default where ids are."""
     layout: Literal["mixed", "per_stratum"] = "mixed"
+    edits: Text | None = None
+    """A stage `edits`, whose edited texts are written in place of the stored ones."""
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """The share of documents held out of training, duplicates together."""
     write: Write = Write()

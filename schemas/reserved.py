@@ -11,7 +11,6 @@ RESERVED_KEYS: Mapping[tuple[str, ...], tuple[str, ...]] = MappingProxyType(
         (): ("raters", "withdraw", "report"),
         ("mixtures",): (
             "allow_contaminated",
-            "edits",
             "shuffle",
         ),
         ("mixtures", "write"): ("shuffle",),

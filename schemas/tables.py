@@ -50,6 +50,17 @@ REJECTS = pa.schema(
 )
 """A record that ingest turned away: why, and where it is found again."""
 
+RANGES = pa.list_(
+    pa.struct(
+        [
+            pa.field("start", pa.int64()),
+            pa.field("end", pa.int64()),
+            pa.field("kind", pa.string()),
+        ]
+    )
+)
+"""Ranges of code points of a text, half open, of some kind or none."""
+
 MAPPED_TYPES: Mapping[str, pa.DataType] = MappingProxyType(
     {
         "string": pa.string(),
@@ -57,6 +68,7 @@ MAPPED_TYPES: Mapping[str, pa.DataType] = MappingProxyType(
         "float": pa.float64(),
         "bool": pa.bool_(),
         "timestamp": pa.timestamp("us", tz="UTC"),
+        "ranges": RANGES,
     }
 )
 """The types that a mapped column can be declared with."""

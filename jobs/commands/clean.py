@@ -7,8 +7,9 @@ from collections import Counter
 
 from jobs.unfinished import open_work
 from pipeline.export.manifest import named_files
+from pipeline.io.entries import TEMPORARY, Entry
 from pipeline.io.local import LocalStore
-from pipeline.io.store import TEMPORARY, Entry, Store, open_store
+from pipeline.io.store import Store, open_store
 from pipeline.io.workspace import Workspace, columns_path
 
 YOUNG = 3600

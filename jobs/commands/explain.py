@@ -15,6 +15,7 @@ from jobs.parameters import bind
 from jobs.samplers import sampler_class
 from pipeline.export.formats import counts_ends
 from pipeline.export.manifest import load_manifest
+from pipeline.io.edits import AppliedEdits
 from pipeline.io.workspace import DocumentsPart
 from pipeline.select.bins import Plan, place_key
 from pipeline.select.eligible import Eligible
@@ -94,6 +95,7 @@ def selection_of(manifest: Mapping[str, Any], columns: WorkspaceColumns) -> Sele
     sampler = dict(config.get("sampler") or {})
     default = "top_k" if config.get("score") else "uniform"
     kind = sampler_class(str(sampler.pop("method", default)))
+    edits = AppliedEdits.of(manifest["edits"]) if "edits" in manifest else None
     return Selection(
         catalogue=columns.fields,
         sampler=bind(kind, sampler),
@@ -103,6 +105,8 @@ def selection_of(manifest: Mapping[str, Any], columns: WorkspaceColumns) -> Sele
         unique=config.get("unique"),
         strata=tuple(config.get("strata", ())),
         tokens_column=manifest["selection"]["tokens_column"],
+        bytes_column=edits.bytes_column if edits else "n_bytes",
+        empty_column=edits.empty_column if edits else None,
         budget_unit=config.get("budget_unit", "tokens"),
         eod=counts_ends(manifest),
         fitted=manifest["selection"].get("fitted", {}),

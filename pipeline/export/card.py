@@ -69,7 +69,7 @@ selected by Winnow. `manifest.json` beside this says exactly what is in them and
 `winnow verify` checks it.
 
 Format: {_cell(form.removeprefix("name "))}.
-{_tokens(manifest)}
+{_tokens(manifest)}{_edits(manifest)}
 ## Splits
 
 {_table(("split", "documents", "tokens"), splits)}
@@ -102,6 +102,17 @@ def _tokens(manifest: Manifest) -> str:
         f"Tokens are those of the tokenizer {_cell(tokenizer['name'])}"
         f" (SHA-256 {tokenizer['sha256'][:12]}); {totals['repeated_tokens']:,} of them are in"
         f" {totals['repeated_documents']:,} repeated documents.\n"
+    )
+
+
+def _edits(manifest: Manifest) -> str:
+    if "edits" not in manifest:
+        return ""
+    edits = manifest["edits"]
+    taken = ", ".join(f"{count:,} by {kind}" for kind, count in edits["removed"].items())
+    return (
+        f"Texts were edited, {edits['documents']:,} of them changed; characters taken out: {taken}."
+        f" Of {edits['empty']:,} documents nothing would have been left.\n"
     )
 
 

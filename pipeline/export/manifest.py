@@ -17,11 +17,13 @@ from pipeline.export.mixture_plan import MixturePlan
 from pipeline.export.parquet_rows import ParquetRows
 from pipeline.export.shards import IDS, Tally, mixture_schema
 from pipeline.io.digests import canonical_json
+from pipeline.io.edits import KINDS, AppliedEdits
 from pipeline.io.faults import fault
 from pipeline.io.store import Store
 from pipeline.io.tally import COUNTS
 from pipeline.io.workspace import Workspace
 from pipeline.select.bins import Plan
+from pipeline.select.reading import EMPTY_AFTER_EDIT
 from schemas.manifest import SCHEMA_VERSION
 
 _LICENSES = 1000
@@ -71,7 +73,9 @@ def build_manifest(
     told = [shard.to_json() for shard in shards]
     plan = _as_written(plan, mixture, tally) if shards else plan
     selection = {**plan.to_json(), "tokens_column": mixture.tokens_column}
+    edits = {"edits": _edits(mixture.edits, rules, tally)} if mixture.edits else {}
     return {
+        **edits,
         "schema_version": SCHEMA_VERSION,
         "name": mixture.name,
         "created_with": {p: importlib.metadata.version(p) for p in ("winnow-curation", "pyarrow")},
@@ -92,6 +96,21 @@ def build_manifest(
         "files": [vars(file) for file, _ in index_files(mixture.format, data_sets)],
         "totals": _totals(mixture, shards, tally),
         "mixture_digest": mixture_digest(told, selection),
+    }
+
+
+def _edits(
+    edits: AppliedEdits, rules: Sequence[tuple[str, int, int | None]], tally: Tally
+) -> dict[str, object]:
+    """The edits, what they took out of the rows written, and of how many nothing would be left."""
+    documents = [count for _, count, _ in rules]
+    at = next(n for n, rule in enumerate(rules) if rule[0] == EMPTY_AFTER_EDIT)
+    return {
+        **edits.to_json(),
+        "documents": tally.edits["documents"],
+        "removed": {kind: tally.edits[kind] for kind in KINDS},
+        # The rule of the tokens comes before it.
+        "empty": documents[at - 1] - documents[at],
     }
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 from pipeline.export.formats import Format
 from pipeline.export.parquet_rows import ParquetRows
 from pipeline.io.beside import Address
+from pipeline.io.edits import AppliedEdits
 from pipeline.select.plan import Selection
 
 
@@ -38,5 +39,7 @@ class MixturePlan:
     """Rows alike in the first of these columns that is not null are in one split."""
     shard_tokens: int | None = None
     """About how many tokens a shard holds; without, shards are cut by bytes of text."""
+    edits: AppliedEdits | None = None
+    """What is done to the texts before they are written."""
     blocks: int = 192
     """Into how many blocks the samples of a split are cut for readers."""

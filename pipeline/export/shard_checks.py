@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.export.data_sets import data_sets_of
+from pipeline.export.edit_checks import EditChecks
 from pipeline.export.formats import DataSet, File, Shard, counts_ends
 from pipeline.export.row_checks import check_content, check_file, check_rules
 from pipeline.export.samples import STRATUM, format_of, read_samples
@@ -38,6 +39,8 @@ class ShardChecks:
         self._clusters: list[np.ndarray] = []
         self._last: tuple[int, str, int] = (-1, "", 0)
         self._complete = self._weighed = True
+        told = manifest.get("edits")
+        self._edits = EditChecks(told) if told else None
         self.copies = 0
         """Rows that repeat a document."""
 
@@ -79,6 +82,8 @@ class ShardChecks:
         yield from check_rules(self._manifest, data, batch)
         if not self._in_order(batch):
             yield "its rows are not in the order that the seed gives"
+        if self._edits is not None:
+            self._edits.add(batch)
         cost = self._costs(batch)
         for key, value in zip(batch.column(STRATUM).to_pylist(), cost, strict=True):
             self._documents[key] += 1
@@ -130,6 +135,8 @@ class ShardChecks:
                 yield f"the shards have {cost} of the stratum {label}, not {cut['achieved']}"
         for key in sorted(self._documents):
             yield f"the shards have documents of the stratum {json.loads(key)}, which is not named"
+        if self._edits is not None:
+            yield from self._edits.differences()
         if self._manifest["totals"]["repeated_documents"] != self.copies:
             yield f"the shards have {self.copies} repeated documents"
         every = np.concatenate(self._clusters) if self._clusters else np.zeros(0, np.uint64)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.export.formats import IDS_SUFFIX, File, Format, Scratch, Shard
 from pipeline.export.row_groups import RowGroups
@@ -73,6 +74,8 @@ class Tally:
     """Bytes of text by stratum."""
     repeated: int = 0
     repeated_tokens: int = 0
+    edits: Counter[str] = field(default_factory=Counter)
+    """Edited rows, and the code points that each kind of edit took out."""
     licenses: Counter[str] = field(default_factory=Counter)
     license_tokens: Counter[str] = field(default_factory=Counter)
 
@@ -80,8 +83,10 @@ class Tally:
         sums = {name: value + getattr(other, name) for name, value in vars(self).items()}
         return Tally.from_json(sums)
 
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Count the rows of a carried batch."""
+    def add(self, batch: pa.RecordBatch, edits: Mapping[str, str]) -> None:
+        """Count the rows of a carried batch, and sum the columns that tell of edits."""
+        for name, column in edits.items():
+            self.edits[name] += pc.sum(batch.column(column)).as_py() or 0
         tokens = batch.column("n_tokens").fill_null(0).to_numpy()
         copies = batch.column("copy").to_numpy() > 0
         self.repeated += int(copies.sum())
@@ -123,6 +128,8 @@ class ShardForm:
     """Whether a file of ids lies beside each."""
     eod: bool
     """Whether a token that ends a document counts."""
+    edits: Mapping[str, str] = field(default_factory=dict)
+    """The columns that tell of edits, by what is summed."""
 
 
 class _Ids:
@@ -166,7 +173,7 @@ def write_shard(
         if form.ids:
             writers.append(stack.enter_context(contextlib.closing(_Ids(store.scratch))))
         for batch in batches:
-            tally.add(batch)
+            tally.add(batch, form.edits)
             rows += len(batch)
             writers[0].write(batch.select(form.schema.names).cast(form.schema))
             for ids in writers[1:]:

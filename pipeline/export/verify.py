@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.export.data_sets import data_sets_of
+from pipeline.export.edit_checks import check_empty, malformed_edits
 from pipeline.export.lists import Manifest
 from pipeline.export.manifest import index_files, load_manifest, mixture_digest
 from pipeline.export.samples import format_of, read_samples
@@ -60,7 +61,8 @@ def read_manifest(location: str) -> Manifest:
 def verify(location: str, workspace: str | None = None) -> list[Problem]:
     """What does not hold, in the order of the manifest; empty where all does."""
     manifest = read_manifest(location)
-    problems = [Problem("manifest.json", what) for what in _malformed(manifest)]
+    wrong = (*_malformed(manifest), *malformed_edits(manifest))
+    problems = [Problem("manifest.json", what) for what in wrong]
     if problems:
         return problems
     store = open_store(location)
@@ -68,7 +70,7 @@ def verify(location: str, workspace: str | None = None) -> list[Problem]:
     problems += [Problem(path, what) for path, what in checks.run()]
     damaged = bool(problems)
     told = [*_check_sums(manifest), *_check_data_sets(manifest)]
-    told += [*_check_accounts(manifest), *checks.differences()]
+    told += [*_check_accounts(manifest), *check_empty(manifest), *checks.differences()]
     problems += [Problem("manifest.json", what) for what in told]
     if workspace is not None and not damaged:
         problems += _check_ids(workspace, store, manifest)

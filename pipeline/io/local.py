@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.io.store import TEMPORARY, Entry
+from pipeline.io.entries import TEMPORARY, Entry
 
 
 class LocalStore:

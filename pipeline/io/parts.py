@@ -178,6 +178,13 @@ class PartReader:
         return pa.RecordBatch.from_arrays(arrays, names=list(columns))
 
 
+def cast_column(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """A column of a part as its type says: where a part lacks it, it was read as string nulls."""
+    if column.type == kind:
+        return column
+    return pa.nulls(len(column), kind) if column.null_count == len(column) else column.cast(kind)
+
+
 def _one(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
     if column.num_chunks == 1:
         return column.chunk(0)

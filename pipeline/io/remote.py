@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from pipeline.io.store import Entry
+from pipeline.io.entries import Entry
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -4,29 +4,16 @@ import contextlib
 import shutil
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
 
+from pipeline.io.entries import TEMPORARY, Entry
+from pipeline.io.local import LocalStore
+from pipeline.io.remote import RemoteStore
 from schemas.errors import ConfigurationError, WinnowError
-
-TEMPORARY = "_tmp"
-"""Folder of unfinished local files inside a store; nothing in it is ever read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One object: its path relative to the store's root, and its size in bytes.
-
-    `stamp` changes when the object does (modification time in nanoseconds, or an etag).
-    """
-
-    path: str
-    size: int
-    stamp: str
 
 
 class Store(Protocol):
@@ -84,11 +71,7 @@ def is_url(location: str) -> bool:
 def open_store(location: str) -> Store:
     """The store at a directory or URL; made where it is first written to."""
     if is_url(location):
-        from pipeline.io.remote import RemoteStore
-
         return RemoteStore(location)
-    from pipeline.io.local import LocalStore
-
     return LocalStore(location.removeprefix("file://"))
 
 

@@ -81,6 +81,9 @@ class Focus:
 
 def descend(stratum: str, state: Stratum, bins: Bins | None) -> "Cut | Stratum":
     """Walk the bins from the top until the budget ends in one: that is the next to look into."""
+    if state.copies and not state.rest:
+        # Whole copies are all there is: rows that cost nothing don't come once more.
+        return _cut(stratum, state, state.above, state.documents_above, 1 << 128)
     bins = np.zeros((0, 5), np.uint64) if bins is None else bins
     falling = bins[::-1]
     reached = np.cumsum(falling[:, 2].astype(np.int64)) + state.above

@@ -22,6 +22,9 @@ from pipeline.select.fitted_calls import FittedCall
 from pipeline.select.strata import Codes, strata_of
 from schemas.errors import WinnowError
 
+EMPTY_AFTER_EDIT = "empty_after_edit"
+"""The rule by which documents are left out of which edits leave nothing."""
+
 Flags = npt.NDArray[np.bool_]
 Grouped = tuple[Codes, Sequence[str]]
 """Each row's stratum, as a place in the list of strata."""
@@ -38,6 +41,10 @@ class Reading:
     unique: str | None = None
     strata: tuple[str, ...] = ()
     tokens_column: str | None = None
+    bytes_column: str = "n_bytes"
+    """How many bytes of a document are written."""
+    empty_column: str | None = None
+    """Says of which documents nothing would be left to write."""
     budget_unit: str = "tokens"
     proportional_to: str = "pool"
     eod: bool = False
@@ -48,8 +55,8 @@ class Reading:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that `prepare` reads."""
-        found = ["id", "n_bytes", *self.strata]
-        found += [name for name in (self.unique, self.tokens_column) if name]
+        found = ["id", self.bytes_column, *self.strata]
+        found += [n for n in (self.unique, self.tokens_column, self.empty_column) if n]
         for expression in (*self._terms, *self._scores):
             found += expression.columns
         return tuple(dict.fromkeys(found))
@@ -68,6 +75,7 @@ class Reading:
         """The rules of the funnel, in the order in which they are applied."""
         found = [term.text for term in self._terms]
         found += [f"{self.tokens_column} is not null"] if self.tokens_column else []
+        found += [EMPTY_AFTER_EDIT] if self.empty_column else []
         found += [f"score ({self.score}) is not null"] if self.score else []
         found += [f"{self.unique} is not null"] if self.unique else []
         return found
@@ -148,10 +156,12 @@ class Reading:
             ) from None
 
     def _tests(self, batch: pa.RecordBatch) -> list[Flags]:
-        """Which rows each rule keeps, for those of `where` and of the tokens."""
+        """Which rows each rule keeps, for those of `where`, of the tokens and of edits."""
         tests = [flags(pc.fill_null(term.evaluate(batch), False)) for term in self._terms]
         if self.tokens_column:
             tests.append(flags(batch.column(self.tokens_column).is_valid()))
+        if self.empty_column:
+            tests.append(~flags(pc.fill_null(batch.column(self.empty_column), True)))
         return tests
 
     def passes_where(self, batch: pa.RecordBatch) -> Flags:
@@ -182,7 +192,7 @@ class Reading:
             late.append(flags(chosen.column(self.unique).is_valid()))
         tally = self._tally(batch, grouped, tests, (left, late), tokens)
         final = np.flatnonzero(_all(late, len(chosen)))
-        sizes = integers(chosen.column("n_bytes"))
+        sizes = integers(chosen.column(self.bytes_column))
         found = Eligible(
             rows=kept,
             ids=chosen.column("id"),
@@ -225,7 +235,7 @@ class Reading:
             rules.append((rule, int(kept.sum()), int(tokens[kept].sum()), rejected))
         corpus: dict[str, int] = {}
         if self.proportional_to == "corpus":
-            cost = self._cost(integers(batch.column("n_bytes")), tokens)
+            cost = self._cost(integers(batch.column(self.bytes_column)), tokens)
             sums = np.zeros(len(grouped[1]), np.int64)
             np.add.at(sums, grouped[0], cost)
             corpus = dict(zip(grouped[1], sums.tolist(), strict=True))

@@ -5,8 +5,9 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from pipeline.io.entries import TEMPORARY
 from pipeline.io.shipped import build
-from pipeline.io.store import TEMPORARY, Store
+from pipeline.io.store import Store
 from pipeline.spark.tasks import described, explained
 from schemas.errors import WinnowError
 

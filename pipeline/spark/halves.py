@@ -89,11 +89,11 @@ def halves(planned: PlannedStage) -> list[StageHalf]:
         planned.half_of or planned.stage.kind,
         planned.stage,
         fingerprint(planned.stage),
-        {name: planned.addresses[name] for name in planned.stage.reads},
+        {name: planned.addresses[name] for name in planned.stage.columns_read()},
         planned.where,
         {name: planned.addresses[name] for name in planned.where_columns},
         {name: planned.fields[name] for name in planned.where_columns},
-        {name: planned.fields[name].type for name in planned.stage.reads},
+        {name: planned.fields[name].type for name in planned.stage.columns_read()},
     )
     if isinstance(planned.stage, MapStage):
         return [whole] if planned.copy_of is None else _with_copies(planned, whole)
@@ -106,8 +106,8 @@ def halves(planned: PlannedStage) -> list[StageHalf]:
         name=planned.name + MAP_HALF,
         stage=half,
         fingerprint=fingerprint(half),
-        reads={column: planned.addresses[column] for column in half.reads},
-        fields={column: planned.fields[column].type for column in half.reads},
+        reads={column: planned.addresses[column] for column in half.columns_read()},
+        fields={column: planned.fields[column].type for column in half.columns_read()},
     )
     _read_half(whole, first.name, half.schema())
     whole.fingerprint = stage_fingerprint(planned.stage)

@@ -21,6 +21,7 @@ from pipeline.spark.tasks import described
 from pipeline.stages.base import RelationalStage
 from pipeline.stages.columns_from import ColumnsFrom, table_batches, table_files
 from pipeline.stages.copied import COPY_OF, Copied
+from pipeline.stages.dsir import Dsir
 from pipeline.stages.exact_dedup import ExactDedup
 from pipeline.stages.fuzzy_dedup import FuzzyDedup
 from pipeline.stages.sweep import Measured
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _ID = {"id": Address(None, "id")}
+_TEXT = {"text": Address(None, "text")}
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,22 @@ def admitted(work: RelationalWork, reader: BesideReader, group: int) -> pa.Array
         return None
     predicate = compile_predicate(work.where, work.where_fields)
     return pc.fill_null(predicate.evaluate(reader.read(group, work.where_reads)), False)
+
+
+def _texts(work: RelationalWork) -> Callable[[Place], Iterator[tuple[pa.Array, pa.Array]]]:
+    """Reads the texts of a part that the stage's `where` admits, each after its row's number."""
+
+    def read(place: Place) -> Iterator[tuple[pa.Array, pa.Array]]:
+        start = 0
+        with BesideReader(work.workspace, place.part, place.columns) as reader:
+            for group in range(reader.groups):
+                texts = reader.read(group, _TEXT).column(0)
+                rows = pa.array(range(start, start + len(texts)), pa.int64())
+                start += len(texts)
+                mask = admitted(work, reader, group)
+                yield (rows, texts) if mask is None else (rows.filter(mask), texts.filter(mask))
+
+    return read
 
 
 def _slim(
@@ -166,7 +184,9 @@ def _complete(
     for item in work.stage.schema():
         column = _default(work, reader, group, item)
         if inside is not None:
-            column = pc.if_else(inside, column, pa.nulls(rows, item.type))
+            known = item.name == work.stage.status_column
+            outside = pa.scalar("skipped" if known else None, item.type)
+            column = pc.if_else(inside, column, outside)
         # replace_with_mask knows no lists.
         values = _flat(here, item.name).cast(item.type)
         arrays.append(pa.concat_arrays([column, values]).take(source))
@@ -243,6 +263,15 @@ def _columns_from(
     return rows.join(table, F.col(stage.key) == F.col("table_key"), "inner")
 
 
+def _dsir(
+    spark: "SparkSession", work: RelationalWork, places: Sequence[Place], rows: "DataFrame"
+) -> "DataFrame":
+    from pipeline.spark.importance import importance_weights
+
+    assert isinstance(work.stage, Dsir)
+    return importance_weights(spark, work.stage, places, _texts(work))
+
+
 def _copied(
     spark: "SparkSession", work: RelationalWork, places: Sequence[Place], rows: "DataFrame"
 ) -> "DataFrame":
@@ -264,5 +293,6 @@ RELATIONS: dict[
     FuzzyDedup: _fuzzy_dedup,
     ColumnsFrom: _columns_from,
     Copied: _copied,
+    Dsir: _dsir,
 }
 """The relation of each relational stage: slim rows in; part, row and the stage's columns out."""

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from pipeline.io.beside import InForce
+from pipeline.io.beside import Address, InForce
 from pipeline.io.digests import combined
 from pipeline.io.workspace import ColumnsPart, DocumentsPart, Workspace, part_key
 from pipeline.spark.halves import PlannedStage, StageHalf, halves
@@ -49,8 +49,9 @@ class Standing:
 
     def relational_key(self, half: StageHalf) -> str:
         """The key of all parts of a relational stage."""
+        reads_text = Address(None, "text") in half.reads.values()
         inputs = combined(
-            [half.where or "", *(part.ids for part in self.parts)]
+            [half.where or "", *(p.digest if reads_text else p.ids for p in self.parts)]
             + [self.found[n][p.part].digest for n in sorted(half.needs) for p in self.parts]
         )
         return part_key(half.fingerprint, inputs)

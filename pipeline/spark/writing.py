@@ -25,11 +25,14 @@ from pipeline.export.shards import (
 )
 from pipeline.io.beside import Place
 from pipeline.io.digests import canonical_json
+from pipeline.io.edits import Edits
+from pipeline.io.parts import cast_column
 from pipeline.io.store import open_store
 from pipeline.select.bins import Plan
 from pipeline.select.draws import draws
 from pipeline.spark.frames import Batches, by_place, gathered, runs, told
 from pipeline.spark.slim import SelectionSource, signed, unsigned
+from schemas.errors import WinnowError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -145,7 +148,8 @@ class Writing:
             return Written(tuple(sets), Tally())
         source, mixture = self._source, self._source.plan
         schema = mixture_schema(mixture.written)
-        form = ShardForm(mixture.format, schema, mixture.ids, mixture.selection.eod)
+        edits = mixture.edits.counted if mixture.edits else {}
+        form = ShardForm(mixture.format, schema, mixture.ids, mixture.selection.eod, edits)
         carried = pa.schema(
             [
                 pa.field(_SHARD, pa.int64()),
@@ -224,7 +228,8 @@ def _fetch(
     traced = {f"{prefix}{name}": name for name in ("domain", "license") if name in known}
     names = [n for n in schema.names if not n.startswith(prefix)]
     names = [name for name in names if name not in kept]
-    names += [name for name in traced.values() if name not in names]
+    edits = source.plan.edits.edits if source.plan.edits else None
+    names += [n for n in (*traced.values(), *(edits.columns if edits else ())) if n not in names]
 
     def fetch(batches: Batches) -> Batches:
         for place, wanted in by_place(batches):
@@ -236,6 +241,8 @@ def _fetch(
                     continue
                 taken = batch.take(pc.subtract(here.column("row"), start).combine_chunks())
                 columns = {name: taken.column(name) for name in names}
+                if edits is not None:
+                    columns |= _edited(edits, taken, here.column("n_bytes"))
                 columns |= {name: columns[other] for name, other in traced.items()}
                 columns |= {n: here.column(n).combine_chunks() for n in ("copy", "n_tokens")}
                 columns[_ORDER] = here.column("order").combine_chunks()
@@ -247,8 +254,19 @@ def _fetch(
     return fetch
 
 
+def _edited(edits: Edits, rows: pa.RecordBatch, counted: pa.ChunkedArray) -> dict[str, pa.Array]:
+    """Texts with their edits, and their bytes; WinnowError where others were counted."""
+    texts = pa.array([item.text if item else None for item in edits.apply(rows)], pa.string())
+    sizes = pc.binary_length(texts).cast(pa.int64())
+    wrong = pc.indices_nonzero(pc.fill_null(pc.not_equal(sizes, counted.combine_chunks()), True))
+    if len(wrong):
+        name = rows.column("id")[wrong[0].as_py()]
+        raise WinnowError(f"document {name} is not as long after its edits as was counted")
+    return {"text": texts, "n_bytes": sizes}
+
+
 def _typed(column: pa.Array | None, kind: pa.DataType, rows: int) -> pa.Array:
-    return pa.nulls(rows, kind) if column is None else column.cast(kind)
+    return pa.nulls(rows, kind) if column is None else cast_column(column, kind)
 
 
 def _shard_numbers(

@@ -30,6 +30,11 @@ class Stage:
     libraries: ClassVar[tuple[str, ...]] = ()
     """Distributions whose version can change the values; part of the fingerprint."""
 
+    @classmethod
+    def suited(cls, parameters: Mapping[str, object]) -> "type[Stage]":
+        """The class of the stage that has these parameters, where a kind has several."""
+        return cls
+
     def schema(self) -> pa.Schema:
         """The columns that the stage writes, without the status column."""
         raise NotImplementedError
@@ -42,8 +47,15 @@ class Stage:
         """By name, the versions of `libraries`."""
         return {name: importlib.metadata.version(name) for name in self.libraries}
 
+    def columns_read(self) -> tuple[str, ...]:
+        """The columns that it needs: those of `reads`, where no parameter names others."""
+        return self.reads
+
     def check(self) -> None:
         """Raise ValueError, before any work, where the parameters can't be used together."""
+
+    def check_types(self, types: Mapping[str, pa.DataType]) -> None:
+        """Raise ValueError, before any work, where columns that it reads have other types."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Token counts, by any Hugging Face tokenizer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -37,9 +38,14 @@ class Tokens(MapStage):
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Count the tokens of each text."""
+        counts = self.count(batch.column("text").to_pylist())
+        return pa.record_batch([pa.array(counts, pa.int64())], ["n_tokens"])
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """The tokens of each text."""
         tokenizer = load_tokenizer(self.tokenizer)
         counts: list[int] = []
-        for texts in bites(batch.column("text").to_pylist()):
-            encodings = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        for some in bites(texts):
+            encodings = tokenizer.encode_batch_fast(list(some), add_special_tokens=False)
             counts += map(len, encodings)
-        return pa.record_batch([pa.array(counts, pa.int64())], ["n_tokens"])
+        return counts

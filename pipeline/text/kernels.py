@@ -22,8 +22,7 @@ F = TypeVar("F", bound=Callable[..., object])
 def kernel(function: F) -> F:
     """The function compiled when it is first called, once for all processes of a machine."""
     assert isinstance(function, FunctionType)
-    if not os.path.exists(function.__code__.co_filename):
-        _leave_archive(function)
+    _stand_in_cache(function)
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(cache_folder())
     try:
@@ -33,10 +32,11 @@ def kernel(function: F) -> F:
     return compiled
 
 
-def _leave_archive(function: FunctionType) -> None:
-    """Let a function that was imported from an archive stand in a file of its own.
+def _stand_in_cache(function: FunctionType) -> None:
+    """Let a function stand in a copy of its source, beside the machine code.
 
-    numba keeps machine code by the path of the source, and archives lie elsewhere in every run.
+    numba keeps machine code by the path of the source, and by its time. The same source lies
+    elsewhere in every environment, archive and executor; the copy is made once, for all.
     """
     package, _, module = function.__module__.rpartition(".")
     path = cache_folder() / "sources" / package / f"{module}.py"
@@ -45,7 +45,10 @@ def _leave_archive(function: FunctionType) -> None:
         descriptor, aside = tempfile.mkstemp(dir=path.parent)
         with os.fdopen(descriptor, "wb") as file:
             file.write((files(package) / path.name).read_bytes())
-        os.replace(aside, path)
+        # The first one stays: with another one's time, what is compiled already would not count.
+        with contextlib.suppress(FileExistsError):
+            os.link(aside, path)
+        os.unlink(aside)
     function.__code__ = function.__code__.replace(co_filename=str(path))
 
 

@@ -60,6 +60,25 @@ def make_scratch(most: int) -> Scratch:
 
 
 @kernel
+def read_folded(
+    values: Bytes, start: int, end: int, is_folded: bool, tables: Tables, scratch: Scratch
+) -> int:
+    """Write a document's characters after NFKC and casefold, and their properties; how many.
+
+    -1 for a document that has to be normalised first.
+    """
+    index, blocks, folds = tables
+    points, properties = scratch[0], scratch[1]
+    if is_folded:
+        return decode(values, start, end, index, blocks, points, properties)
+    n = fold(values, start, end, folds, points)
+    for i in range(n):
+        point = np.int64(points[i])
+        properties[i] = blocks[index[point >> 7], point & 127]
+    return n
+
+
+@kernel
 def document_shingles(
     values: Bytes,
     start: int,
@@ -74,17 +93,10 @@ def document_shingles(
 
     -1 for a document that has to be normalised first.
     """
-    index, blocks, folds = tables
-    points, properties, starts, ends, hashes = scratch
-    if is_folded:
-        n = decode(values, start, end, index, blocks, points, properties)
-    else:
-        n = fold(values, start, end, folds, points)
-        for i in range(n):
-            point = np.int64(points[i])
-            properties[i] = blocks[index[point >> 7], point & 127]
+    n = read_folded(values, start, end, is_folded, tables, scratch)
     if n < 0:
         return -1
+    points, properties, starts, ends, hashes = scratch
     if by_word:
         count = find_words(points, properties, n, starts, ends, hashes)
     else:

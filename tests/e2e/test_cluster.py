@@ -1,5 +1,6 @@
 """The jobs on a real cluster, by spark-submit: the same bytes as on one machine."""
 
+import json
 import shutil
 import subprocess
 import tarfile
@@ -8,12 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import CONFIGURATION, differing, make_corpus, run_json, winnow
+from support import differing, product, run_json, winnow
 from support.cluster import Cluster, bare_python, spark_cluster, told_names
 
 pytestmark = pytest.mark.slow
 
-STAGES = ("language", "signals", "tokens", "exact_dedup", "fuzzy_dedup")
 DYNAMIC = [
     word
     for setting in ("enabled=true", "minExecutors=0", "maxExecutors=2", "executorIdleTimeout=5s")
@@ -27,22 +27,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def corpus(folder: Path) -> Path:
-    """The configuration of a tiny corpus."""
-    configuration = make_corpus(folder)
-    stages = "  - signals: {}\n  - tokens: {}\n  - exact_dedup: {}\n"
-    assert stages in CONFIGURATION
-    wanted = "".join(f"  - {stage}: {{}}\n" for stage in STAGES)
-    text = CONFIGURATION.replace(stages, wanted).replace("exact_cluster_id", "cluster_id")
-    configuration.write_text(text)
-    return configuration
+def undisturbed(reference: Path) -> Path:
+    """The workspace of a run on one core of this machine."""
+    return reference
 
 
 @pytest.fixture(scope="module")
-def undisturbed(corpus: Path) -> Path:
-    """The workspace of a run on one core of this machine."""
-    run_json(str(corpus), "--master", "local[1]")
-    return corpus.parent / "work"
+def corpus(reference: Path) -> Path:
+    """The configuration of a tiny corpus."""
+    return reference.with_name("winnow.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +55,7 @@ def unpacked(folder: Path, wheel: Path) -> Path:
 
 def test_two_cores_make_what_one_makes(corpus: Path, undisturbed: Path, folder: Path) -> None:
     run_json(str(corpus), "--set", f"workspace={folder}/two-cores", "--master", "local[2]")
+    assert product(folder / "two-cores") == product(undisturbed)
     assert differing(folder / "two-cores", undisturbed) == []
 
 
@@ -115,9 +109,17 @@ def test_a_job_for_each_kind_of_work_with_an_archive_and_executors_on_demand(
     ]
     for job in ("ingest", "annotate", "dedup", "rate", "select"):
         words = [str(corpus), "--set", f"workspace={work}"]
+        words += ["--log-format", "json"] * (job == "annotate")
         done = cluster.submit(job, *words, options=options)
         assert done.returncode == 0, done.stdout + done.stderr
         assert ("no such stage" in done.stdout) == (job == "rate")
+        if job == "annotate":
+            lines = [line for line in done.stderr.splitlines() if line.startswith("{")]
+            assert any(json.loads(line)["event"].startswith("measure language") for line in lines)
+            assert '{"table": "stages"' in done.stdout
+    records = [json.loads(path.read_text()) for path in sorted((work / "runs").iterdir())]
+    assert [record["command"] for record in records] == ["run", "run", "run", "select"]
+    assert {record["outcome"] for record in records} == {"done"}
     assert differing(work, undisturbed) == []
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import CONFIGURATION, make_corpus, run_json, winnow
+from support import PRODUCT, STAGES, product, run_json, winnow
 from support.faulty_proxy import FaultyProxy, faulty_store
 
 from pipeline.io.store import open_store
@@ -31,26 +31,30 @@ def proxy() -> Iterator[FaultyProxy]:
         yield found
 
 
-def test_a_bucket_holds_what_a_disk_would(tmp_path: Path, proxy: FaultyProxy) -> None:
-    local = make_corpus(tmp_path)
+def test_a_bucket_holds_what_a_disk_would(
+    reference: Path, tmp_path: Path, proxy: FaultyProxy
+) -> None:
     bucket = open_store("s3://runs/corpus")
-    for path in sorted(tmp_path.glob("*/*.jsonl")):
-        bucket.create(str(path.relative_to(tmp_path)), path.read_bytes())
+    for path in sorted(reference.parent.glob("*/*.jsonl")):
+        bucket.create(str(path.relative_to(reference.parent)), path.read_bytes())
     remote = tmp_path / "remote.yaml"
-    settings = CONFIGURATION.replace("./work", "s3://runs/work")
+    settings = reference.with_name("winnow.yaml").read_text().replace("./work", "s3://runs/work")
     for source in ("one", "two"):
         settings = settings.replace(f"path: {source}", f"path: s3://runs/corpus/{source}")
     remote.write_text(settings)
-    run_json(str(local))
     run_json(str(remote))
-    here, there = open_store(str(tmp_path / "work")), open_store("s3://runs/work")
+    wanted = product(reference)
+    assert {path.split("/")[0] for path in wanted} == {*PRODUCT}
+    assert product("s3://runs/work") == wanted
+    here, there = open_store(str(reference)), open_store("s3://runs/work")
     # Where the inputs lie is in the index and in the plan and nowhere else; times are in records.
     places = ("documents/_index", "documents/_tasks", "runs")
     kept = [entry.path for entry in here.list() if not entry.path.startswith(places)]
     assert [entry.path for entry in there.list() if not entry.path.startswith(places)] == kept
-    assert [path for path in kept if here.read(path) != there.read(path)] == []
+    others = [path for path in kept if path not in wanted]
+    assert [path for path in others if here.read(path) != there.read(path)] == []
     again = run_json(str(remote))
-    assert [stage["computed"] for stage in again["stages"]] == [0, 0, 0]
+    assert [stage["computed"] for stage in again["stages"]] == [0] * len(STAGES)
     checked = winnow("verify", "s3://runs/work/mixtures/main", "--workspace", "s3://runs/work")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     status = winnow("status", str(remote), "--json")

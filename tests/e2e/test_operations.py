@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 from support import CONFIGURATION, ROOT, make_corpus
 from support.object_store import free_port
+
+from jobs.cli import parser
 
 PAGE = (ROOT / "docs/operations.md").read_text()
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.M | re.S)
@@ -55,6 +58,20 @@ def test_the_blocks_run_one_after_the_other(tmp_path: Path) -> None:
     assert [run["outcome"] for run in runs] == ["done"] * 3
     stages = re.findall(r"^  - (\w+): \{\}$", CONFIGURATION, re.M)
     assert [len(run["stages"]) for run in runs] == [0, len(stages), len(stages)]
+
+
+def test_the_other_blocks_have_the_form_of_shell_and_of_winnow() -> None:
+    """They need YARN, Kubernetes, Slurm or GPUs: what can be looked at without is."""
+    blocks = re.findall(r"^```shell\n(.*?)^```$", PAGE, re.M | re.S)
+    for block in blocks:
+        checked = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True)
+        assert (checked.returncode, checked.stderr) == (0, ""), block
+        for words in re.findall(r"#SBATCH (.*)", block):
+            assert all(re.fullmatch(r"--[a-z-]+=\S+|--exclusive", word) for word in words.split())
+    found = re.findall(r"(?:srun|^) ?winnow ([^\n\"|]+)", "".join(blocks), re.M)
+    found += re.findall(r"`winnow ((?:[a-z-]+ )+corpus\.yaml)`", PAGE)
+    commands = {parser().parse_args(shlex.split(words)).command for words in found}
+    assert "rate-worker" in commands
 
 
 def test_every_job_file_and_link_of_the_page_is_there() -> None:

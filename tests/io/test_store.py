@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from support.object_store import environment, s3_server
 
+from pipeline.io.entries import TEMPORARY, Entry
 from pipeline.io.local import LocalStore
 from pipeline.io.parts import PartWriter, find_footer, read_table
 from pipeline.io.remote import RemoteStore
-from pipeline.io.store import TEMPORARY, Entry, Store, free_bytes, open_store, probe
+from pipeline.io.store import Store, free_bytes, open_store, probe
 from schemas.errors import ConfigurationError, WinnowError
 
 NAMES = ["a b", "ü/é", "x%20y", "x#y", "q?z", "a+b", "a[1]", "a~b", "a{b}", "a*b", "a:b", "k=v.p"]

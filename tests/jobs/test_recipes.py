@@ -66,6 +66,8 @@ def test_every_recipe_runs_on_the_columns_that_it_names(name: str, tmp_path: Pat
                 if name == "source"
                 else "ABC"[i % 3]
                 if name == "domain"
+                else 10 * i
+                if name == "dsir_words"
                 else i % 5 + 1
             )
             for name in selection.columns

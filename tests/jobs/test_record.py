@@ -10,6 +10,7 @@ from support import ROOT, make_corpus, run_json, winnow
 from jobs.cli import run
 from jobs.configuration import BoundConfiguration, load_configuration
 from jobs.record import last_record, recorded
+from jobs.submission import submit
 from pipeline.io.shipped import build
 from pipeline.io.store import open_store
 from pipeline.io.workspace import Workspace
@@ -69,6 +70,13 @@ def test_a_run_tells_its_figures(tmp_path: Path, capsys: pytest.CaptureFixture[s
     manifest = json.loads((tmp_path / "work/mixtures/main/manifest.json").read_bytes())
     assert second["mixtures"][0]["mixture_digest"] == manifest["mixture_digest"]
     assert second["overrides"] == ["mixtures.main.tokens=5_000"]
+
+
+def test_a_job_tells_its_errors_as_it_was_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert submit("rate", ["nowhere.yaml", "--log-format", "json"]) == 2
+    told = json.loads(capsys.readouterr().err)
+    assert (told["event"], told["status"]) == ("error", 2)
+    assert "nowhere.yaml: can't be read" in told["message"]
 
 
 @pytest.mark.parametrize(

@@ -259,6 +259,21 @@ def test_without_a_budget_everything_eligible_is_taken() -> None:
     assert set(kept.values()) == {1}
 
 
+def test_documents_that_cost_nothing_are_taken_once() -> None:
+    free = batch([(0, 1.0, "a"), (0, 2.0, "b"), (0, 3.0, "b")])
+    for chosen in (
+        selection(TopK(), None),
+        selection(Uniform(), None, tokens_column=None, strata=()),
+        selection(TopK(), 1000),
+    ):
+        plan, copies = choose(chosen, [free])
+        assert list(copies.values()) == [1, 1, 1]
+        assert sum(cut.achieved_documents for cut in plan.strata) == 3
+    # A stratum whose quota is all that it has is taken as it is.
+    some = batch([(0, 9.0, "a"), (5, 1.0, "a"), (5, 0.5, "b"), (0, 0.1, "b")])
+    assert list(choose(selection(TopK(), 10), [some])[1].values()) == [1, 1, 1, 1]
+
+
 def test_repeats_are_whole_copies_and_a_prefix() -> None:
     chosen = selection(TopK(), 25, shortfall="repeat", max_repeats=3, strata=())
     plan, kept = choose(chosen, [batch([(5, 1.0, "a"), (5, 2.0, "a")])])

@@ -1,6 +1,7 @@
 """What several tests share: running `winnow` as a user does, and comparing workspaces."""
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -79,6 +80,25 @@ def differing(found: Path, wanted: Path, under: str = "") -> list[str]:
     return sorted(name for name in ours.keys() | theirs if ours.get(name) != theirs.get(name))
 
 
+PRODUCT = ("documents", "columns", "mixtures")
+"""What a workspace is kept for."""
+_PLACES = ("documents/_index", "documents/_tasks")
+"""Where the inputs lie, which is nothing that they say."""
+
+
+def product(work: Path | str) -> dict[str, str]:
+    """The digest of each file of documents, columns and mixtures, on disk or in a bucket.
+
+    Equal for the same configuration, whatever it ran on.
+    """
+    from pipeline.io.store import open_store
+
+    store = open_store(str(work))
+    paths = [entry.path for folder in PRODUCT for entry in store.list(folder)]
+    kept = [path for path in paths if not path.startswith(_PLACES)]
+    return {path: hashlib.sha256(store.read(path)).hexdigest() for path in kept}
+
+
 _TEXT = (
     "the of and to in that it was for on are with as his they be at one have this from by hot "
     "river stone market garden winter letter machine measure harvest winnow barley chaff grain "
@@ -149,4 +169,19 @@ def make_corpus(folder: Path) -> Path:
         write_jsonl(folder / source / "a.jsonl", make_documents(seed, 120))
     configuration = folder / "winnow.yaml"
     configuration.write_text(CONFIGURATION)
+    return configuration
+
+
+STAGES = ("language", "signals", "tokens", "exact_dedup", "fuzzy_dedup")
+"""The stages that need no model."""
+
+
+def make_whole_corpus(folder: Path) -> Path:
+    """The same corpus through all of STAGES."""
+    configuration = make_corpus(folder)
+    stages = "  - signals: {}\n  - tokens: {}\n  - exact_dedup: {}\n"
+    assert stages in CONFIGURATION
+    wanted = "".join(f"  - {stage}: {{}}\n" for stage in STAGES)
+    text = CONFIGURATION.replace(stages, wanted).replace("exact_cluster_id", "cluster_id")
+    configuration.write_text(text)
     return configuration

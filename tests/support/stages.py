@@ -114,7 +114,7 @@ def work_for(
     stage: MapStage, where: str | None = None, fields: Mapping[str, pa.Field] | None = None
 ) -> MapWork:
     """The stage on the documents' own columns."""
-    reads = {name: Address(None, name) for name in stage.reads}
+    reads = {name: Address(None, name) for name in stage.columns_read()}
     where_fields = fields or {}
     return MapWork(
         stage.kind,

@@ -1,6 +1,7 @@
 """Where compiled code is kept, and that processes that compile at once don't disturb each other."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,13 +18,14 @@ print(cache_folder(), sum(mix.stats.cache_misses.values()))
 """
 
 
-def start(**environment: Path) -> "subprocess.Popen[str]":
+def start(root: Path = ROOT, **environment: Path) -> "subprocess.Popen[str]":
     kept = {k: v for k, v in os.environ.items() if k not in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME")}
     return subprocess.Popen(
         [sys.executable, "-c", CODE],
-        env={**kept, "PYTHONPATH": str(ROOT), **{k: str(v) for k, v in environment.items()}},
+        env={**kept, "PYTHONPATH": str(root), **{k: str(v) for k, v in environment.items()}},
         stdout=subprocess.PIPE,
         text=True,
+        cwd="/",
     )
 
 
@@ -40,6 +42,16 @@ def test_of_processes_that_start_at_once_one_compiles(tmp_path: Path) -> None:
     found = [finish(process) for process in processes]
     assert {folder.parent for folder, _ in found} == {tmp_path}
     assert sorted(compiled for _, compiled in found) == [0, 0, 1]
+
+
+def test_the_same_source_elsewhere_is_compiled_no_more(tmp_path: Path) -> None:
+    cache, copy = tmp_path / "cache", tmp_path / "environment"
+    shutil.copytree(ROOT / "pipeline", copy / "pipeline")
+    assert finish(start(NUMBA_CACHE_DIR=cache))[1] == 1
+    assert finish(start(copy, NUMBA_CACHE_DIR=cache))[1] == 0
+    with (copy / "pipeline/text/hashing.py").open("a") as source:
+        source.write("\n# Not as it was.\n")
+    assert finish(start(copy, NUMBA_CACHE_DIR=cache))[1] == 1
 
 
 def test_without_a_home_to_write_in_the_temporary_folder_is_taken(tmp_path: Path) -> None:

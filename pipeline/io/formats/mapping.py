@@ -140,8 +140,29 @@ def typed(value: object, kind: str) -> object:
             return None
         case "float":
             return _finite(value)
+        case "ranges":
+            return _ranges(value)
         case _:
             return _timestamp(value)
+
+
+def _ranges(value: object) -> object:
+    """Lists of {start, end} and perhaps kind, or of pairs."""
+    if not isinstance(value, list):
+        return None
+    found = []
+    for item in value:
+        given = item
+        if isinstance(item, list) and len(item) == 2:
+            given = {"start": item[0], "end": item[1]}
+        if not isinstance(given, Mapping):
+            return None
+        start, end = (typed(given.get(name), "int") for name in ("start", "end"))
+        kind = given.get("kind")
+        if start is None or end is None or not (kind is None or _string(kind) == kind):
+            return None
+        found.append({"start": start, "end": end, "kind": kind})
+    return found
 
 
 def _finite(value: object) -> float | None:
