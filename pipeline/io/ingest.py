@@ -16,7 +16,7 @@ from pipeline.io.isolation import read_isolated
 from pipeline.io.parts import GROUP_BYTES, GROUP_ROWS, PartWriter, TableWriter, find_footer
 from pipeline.io.reading import read_unit
 from pipeline.io.records import Document, Outcome, ReadOptions, Reject
-from pipeline.io.store import Store, open_store
+from pipeline.io.store import Store, check_shared, open_store
 from pipeline.io.tally import Tally
 from pipeline.io.workspace import DocumentsPart
 from schemas.tables import REJECTS, documents_schema
@@ -240,6 +240,7 @@ def run_ingest_task(task: IngestTask, attempt: int = 0) -> dict[str, Any]:
     Returns the task's record: its parts, and what became of every record of every file.
     """
     store = open_store(task.workspace)
+    check_shared(store)
     if store.exists(task.record):
         return {**json.loads(store.read(task.record)), "made": 0}
     pieces = _Pieces(store, task)

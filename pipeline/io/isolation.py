@@ -34,7 +34,7 @@ def read_isolated(
     unit: Unit, options: ReadOptions, skip: int, share: float = 1.0
 ) -> Iterator[Outcome]:
     """As `read_unit`, but a record that crashes or hangs its reader becomes a reject."""
-    lost = 0
+    lost, killed = 0, -1
     while True:
         end: _End | None = None
         with _child(unit, options, skip, share) as child:
@@ -48,6 +48,10 @@ def read_isolated(
             raise WinnowError(end.failure)
         if end is not None and end.defect is None:
             return
+        if child.returncode == -signal.SIGKILL and skip != killed:
+            # Somebody may have killed it, whatever it read: the record is not judged by one death.
+            killed = skip
+            continue
         lost += 1
         yield _culprit(unit, skip, end, child.returncode, lost == MOST_IN_A_ROW)
         if lost == MOST_IN_A_ROW:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from pipeline.io.digests import LogicalDigest
 from pipeline.io.faults import fault
-from pipeline.io.store import Store
+from pipeline.io.store import Store, check_shared
 from schemas.errors import WinnowError
 from schemas.tables import SEGMENTS
 
@@ -132,6 +132,7 @@ class PartReader:
             self._source = store.open(path)
             self._file = pq.ParquetFile(self._source, pre_buffer=False)
         except FileNotFoundError as error:
+            check_shared(store)
             raise WinnowError(
                 f"{path} is gone from {store.root}: an index names it; restore it, or start anew"
             ) from error

@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import socket
 import uuid
 from collections.abc import Iterator
 from functools import lru_cache
@@ -14,6 +15,11 @@ from pipeline.io.entries import TEMPORARY, Entry
 from pipeline.io.local import LocalStore
 from pipeline.io.remote import RemoteStore
 from schemas.errors import ConfigurationError, WinnowError
+
+SHARE = (
+    "the workspace has to be on a disk that all machines mount at the same path, writable for "
+    "the executors' user, or in an object store whose credentials they have"
+)
 
 
 class Store(Protocol):
@@ -73,6 +79,13 @@ def open_store(location: str) -> Store:
     if is_url(location):
         return RemoteStore(location)
     return LocalStore(location.removeprefix("file://"))
+
+
+def check_shared(store: Store) -> None:
+    """Raise on a machine that does not see the workspace, as an executor that came late may not."""
+    if not store.exists("workspace.json"):
+        host = socket.gethostname()
+        raise WinnowError(f"executor on {host}: it does not see {store.root}; {SHARE}")
 
 
 def probe(store: Store) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.io.entries import TEMPORARY
 from pipeline.io.shipped import build
-from pipeline.io.store import Store
+from pipeline.io.store import SHARE, Store
+from pipeline.spark.failures import SHIP
 from pipeline.spark.tasks import described, explained
 from schemas.errors import WinnowError
 
@@ -16,15 +17,6 @@ if TYPE_CHECKING:
 
 Looked = tuple[str, str, str]
 """A file that a task was to write, the task's host, and what is wrong there or nothing."""
-
-SHIP = (
-    "ship the package with --py-files winnow_curation-VERSION-py3-none-any.whl, or a whole "
-    "environment with --archives"
-)
-SHARE = (
-    "the workspace has to be on a disk that all machines mount at the same path, writable for "
-    "the executors' user, or in an object store whose credentials they have"
-)
 
 
 def check_executors(spark: "SparkSession", store: Store) -> None:

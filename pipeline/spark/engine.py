@@ -119,11 +119,12 @@ class Engine:
     def _relate(self, stage: StageHalf, figures: StageFigures) -> None:
         if not self._standing.look(stage):
             return
+        from pipeline.spark.attempts import begun_anew
         from pipeline.spark.relational import run_relational
 
-        work, places = self._relational_work(stage), self._places(stage)
+        work, places, session = self._relational_work(stage), self._places(stage), self._session()
         with explained(f"stage {stage.name}"):
-            outcomes = run_relational(self._session(), work, places, stage.fields)
+            outcomes = begun_anew(lambda: run_relational(session, work, places, stage.fields))
         for outcome in outcomes:
             self._standing.add(stage.name, outcome.part)
             _count(figures, outcome)

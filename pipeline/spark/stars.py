@@ -2,7 +2,8 @@
 
 The centres are the lexicographically first maximal independent set, in keep order, of the graph of
 verified pairs; a round decides every document that comes first in all of its buckets (Blelloch,
-Fineman and Shun 2012, 1202.3205). Only pairs of a centre are ever verified: a bucket of a million
+Fineman and Shun 2012, 1202.3205). What a round leaves is kept by two executors, so that one may die
+between rounds. Only pairs of a centre are ever verified: a bucket of a million
 copies costs a million comparisons, not their square. What is left after some rounds, or small to
 begin with, is decided in one task.
 """
@@ -56,7 +57,7 @@ def stars(rows: "DataFrame", verify: Relate, decide: Relate, small: int) -> list
     """
     from pyspark.sql import functions as F
 
-    rows = rows.localCheckpoint()
+    rows = _held(rows)
     found: list[DataFrame] = []
     while True:
         candidates = rows.groupBy("doc").agg(
@@ -86,13 +87,12 @@ def _round(rows: "DataFrame", verify: Relate) -> _Round:
         .persist()
     )
     leads = F.col("rank") == F.col("first")
-    centres = (
+    centres = _held(
         led.where("open")
         .groupBy("doc")
         .agg(F.min(leads).alias("centre"))
         .where("centre")
         .select(F.col("doc").alias("centre"))
-        .localCheckpoint()
     )
     pairs = (
         led.where(~leads)
@@ -100,13 +100,19 @@ def _round(rows: "DataFrame", verify: Relate) -> _Round:
         .join(centres, "centre", "left_semi")
         .distinct()
     )
-    edges = verify(pairs).localCheckpoint()
+    edges = _held(verify(pairs))
     decided = edges.select("doc").distinct().withColumn("near", F.lit(True))
-    left = (
+    left = _held(
         led.join(centres.withColumnRenamed("centre", "doc"), "doc", "left_anti")
         .join(decided, "doc", "left")
         .select("bucket", "doc", "rank", (F.col("open") & F.col("near").isNull()).alias("open"))
-        .localCheckpoint()
     )
     led.unpersist()
     return _Round(edges, left)
+
+
+def _held(frame: "DataFrame") -> "DataFrame":
+    """The rows, computed, without how they came about, which would grow from round to round."""
+    from pyspark import StorageLevel
+
+    return frame.localCheckpoint(storageLevel=StorageLevel.MEMORY_AND_DISK_2)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
+from pipeline.spark.failures import reason
 from schemas.errors import WinnowError
 
 if TYPE_CHECKING:
@@ -141,26 +142,3 @@ def explained(label: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise WinnowError(f"{label}: {reason(error)}") from error
-
-
-def reason(error: BaseException) -> str:
-    """The last line of a Python worker's error, or else the innermost cause that Spark names."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if told := list(_python_errors(lines)):
-        return told[-1]
-    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
-    failures = [line.partition("most recent failure: ")[2] for line in lines]
-    thrown = [line.removeprefix(": ") for line in lines if line.startswith(": ")]
-    told = [*lines[:1], *thrown, *filter(None, failures), *causes]
-    return told[-1] if told else type(error).__name__
-
-
-def _python_errors(lines: Sequence[str]) -> Iterator[str]:
-    inside = False
-    for line in lines:
-        if line.startswith("Traceback (most recent call last)"):
-            inside = True
-        elif line.startswith(("at ", "Driver stacktrace")):
-            inside = False
-        elif inside and ": " in line and not line.startswith(("File ", "^")):
-            yield line.partition("WinnowError: ")[2] or line

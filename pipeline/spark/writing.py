@@ -27,7 +27,7 @@ from pipeline.io.beside import Place
 from pipeline.io.digests import canonical_json
 from pipeline.io.edits import Edits
 from pipeline.io.parts import cast_column
-from pipeline.io.store import open_store
+from pipeline.io.store import check_shared, open_store
 from pipeline.select.bins import Plan
 from pipeline.select.draws import draws
 from pipeline.spark.frames import Batches, by_place, gathered, runs, told
@@ -171,6 +171,7 @@ class Writing:
 
         def write(batches: Batches) -> Iterator[str]:
             store = open_store(source.workspace)
+            check_shared(store)
             for key, run in itertools.groupby(runs(batches), key=lambda item: item[0]):
                 number = int(str(key))
                 owner = owners[number]

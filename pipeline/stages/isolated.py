@@ -23,7 +23,8 @@ from schemas.errors import OutageError, WinnowError
 _PIECES = 16
 """A batch that the stage does not survive is cut into so many.
 
-A hang costs a time limit a cut, a crash another load of the model: of 2000 rows four.
+A hang costs a time limit a cut, a crash another load of the model: of 2000 rows four, and one for
+the second try of the row that is found.
 """
 IDLE = "WINNOW_IDLE_SECONDS"
 """The variable that says after how long a child of which nothing is asked ends: 60 s without."""
@@ -72,9 +73,12 @@ class IsolatedStage:
     ) -> tuple[pa.RecordBatch | None, dict[int, str]]:
         """The stage's columns for the rows that survive, and the status of each other row.
 
-        `found` is told of each row that does not, and may raise to give up.
+        A row is held to crash the stage at its second try alone: at one, somebody else may have
+        killed the child, or the model's own process. `found` is told of each row that does not
+        survive, and may raise to give up.
         """
         culprits: dict[int, str] = {}
+        suspects: set[int] = set()
         kept: list[pa.RecordBatch] = []
         pending = [(0, len(batch))]
         while pending:
@@ -87,6 +91,10 @@ class IsolatedStage:
                     cuts = range(start, start + count, step)
                     pending += [(at, min(step, start + count - at)) for at in reversed(cuts)]
                     continue
+                if culprit.status == "crashed" and start not in suspects:
+                    suspects.add(start)
+                    pending.append((start, 1))
+                    continue
                 culprits[start] = culprit.status
                 found(culprit)
         return (pa.concat_batches(kept) if kept else None), culprits
@@ -96,8 +104,9 @@ class IsolatedStage:
             outcome, reply = self._exchange(batch)
         except (OSError, EOFError):
             code = self.stop()
-            if code == 0 and again:
-                # It had just ended by itself, as nothing had been asked of it.
+            if code in (0, -signal.SIGKILL) and again:
+                # It had just ended by itself, as nothing had been asked of it, or somebody killed
+                # it. The very same batch, for there are engines that mind how they are asked.
                 return self._send(batch, again=False)
             raise CulpritError("crashed", f"its process ended with code {code}") from None
         except BaseException:

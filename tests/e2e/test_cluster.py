@@ -5,12 +5,11 @@ import shutil
 import subprocess
 import tarfile
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support import differing, product, run_json, winnow
-from support.cluster import Cluster, bare_python, spark_cluster, told_names
+from support.cluster import Cluster, bare_python, executor_environment, told_names
 
 pytestmark = pytest.mark.slow
 
@@ -36,13 +35,6 @@ def undisturbed(reference: Path) -> Path:
 def corpus(reference: Path) -> Path:
     """The configuration of a tiny corpus."""
     return reference.with_name("winnow.yaml")
-
-
-@pytest.fixture(scope="module")
-def cluster(folder: Path) -> Iterator[Cluster]:
-    python = bare_python(folder / "python")
-    with spark_cluster(folder, python) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +148,28 @@ def test_executors_that_do_not_share_the_workspace(
     shutil.rmtree("/tmp/not-shared")
     assert done.returncode == 1
     assert "it does not see the driver's files in /proc/self/cwd/tmp/not-shared" in done.stdout
+
+
+def test_executors_that_come_late_and_lack_the_package(
+    corpus: Path, cluster: Cluster, folder: Path
+) -> None:
+    # As if none had been there when they were looked at.
+    driver = folder / "late.py"
+    driver.write_text(
+        "import sys\n"
+        "import pipeline.spark.cluster\n"
+        "from jobs.submission import submit\n"
+        "pipeline.spark.cluster.check_executors = lambda *_: None\n"
+        "sys.exit(submit('all', sys.argv[1:]))\n"
+    )
+    started = cluster.of_checkout().start(
+        driver, str(corpus), "--set", f"workspace={folder}/late",
+        options=executor_environment(PYTHONPATH="/nowhere"),
+    )  # fmt: skip
+    printed, _ = started.communicate(timeout=300)
+    assert started.returncode == 1
+    assert "ingest: executor on 127.0.0.1: it lacks Winnow (ModuleNotFoundError: " in printed
+    assert "--py-files" in printed
 
 
 def test_a_master_named_twice(corpus: Path, cluster: Cluster, wheel: Path, folder: Path) -> None:

@@ -24,6 +24,8 @@ from pipeline.io.inputs import InputFile, Unit
 from pipeline.io.isolation import MOST_IN_A_ROW, read_isolated
 from pipeline.io.reading import read_unit
 from pipeline.io.records import Outcome, ReadOptions, Reject
+from pipeline.io.store import open_store
+from pipeline.io.workspace import Workspace
 from schemas.errors import WinnowError
 
 QUICK = ReadOptions(record_seconds=1.0)
@@ -76,6 +78,16 @@ def test_a_culprit_is_one_reject_and_the_rest_goes_on(
     assert texts(found) == ["a", "b", "c"]
     assert reasons(found) == [reason, reason, "unlucky"]
     assert found[1] == Reject(-1, None, reason, told)
+
+
+def test_a_record_at_which_others_kill_the_reader_is_no_culprit(tmp_path: Path) -> None:
+    once = f"once {tmp_path / 'ledger'}"
+    found = isolated(tmp_path, "a", once, "killed", "b")
+    assert (tmp_path / "ledger").exists()
+    assert texts(found) == ["a", once, "b"]
+    assert found[2] == Reject(
+        -1, None, "crashed", "record 3 of the range that begins at 0: exit status -9"
+    )
 
 
 def test_a_range_that_nothing_gets_past_is_given_up(tmp_path: Path) -> None:
@@ -148,6 +160,7 @@ def test_a_task_goes_on_after_its_committed_pieces_past_a_culprit(tmp_path: Path
     words = [f"{'word ' * 40}{number}" for number in range(60)]
     words[25], words[40] = "crash", "hang"
     work = str(tmp_path / "work")
+    Workspace(open_store(work)).create()
     task = IngestTask(work, 1, 0, (unit(tmp_path, words),), QUICK, 2000)
     call = "from pipeline.io.ingest import run_ingest_task; run_ingest_task(given)"
     assert in_python(call, task).returncode == -signal.SIGSEGV

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.io.ingest import IngestTask, run_ingest_task
+from pipeline.io.parts import PartReader
+from pipeline.io.records import ReadOptions
 from pipeline.io.store import open_store
 from pipeline.io.workspace import ColumnsPart, Workspace
-from schemas.errors import ConfigurationError
+from schemas.errors import ConfigurationError, WinnowError
 
 PART = ColumnsPart("000001-000000-000000", "key", 1, 10, "digest", "{}")
 
@@ -77,3 +80,18 @@ def test_what_is_no_workspace_is_refused(tmp_path: Path) -> None:
     (tmp_path / "workspace.json").write_text("{")
     with pytest.raises(ConfigurationError, match="damaged"):
         workspace.check()
+
+
+def test_on_a_machine_that_does_not_share_the_workspace_nothing_is_written(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    task = IngestTask(str(elsewhere), 1, 0, (), ReadOptions(), 1000)
+    told = r"executor on .*: it does not see .*elsewhere; the workspace has to be on a disk that"
+    with pytest.raises(WinnowError, match=told):
+        run_ingest_task(task)
+    with pytest.raises(WinnowError, match=told):
+        PartReader(open_store(str(elsewhere)), "documents/x.parquet")
+    assert not elsewhere.exists()
+    Workspace(open_store(str(elsewhere))).create()
+    with pytest.raises(WinnowError, match=r"x.parquet is gone from .*elsewhere: an index names it"):
+        PartReader(open_store(str(elsewhere)), "documents/x.parquet")
+    assert run_ingest_task(task)["parts"] == []

@@ -15,7 +15,8 @@ from typing import TypedDict
 import pyarrow as pa
 import pytest
 from support.models import FIRST, SPECIAL, larger_config, write_model
-from support.vllm_server import WINDOW, VllmServer, descendants, engine_of, serving
+from support.processes import descendants
+from support.vllm_server import WINDOW, VllmServer, engine_of, serving
 
 from raters.base import (
     Choosing,

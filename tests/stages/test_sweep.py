@@ -153,6 +153,33 @@ def test_a_process_is_replaced_and_goes_on(bad: str) -> None:
     assert [error.status for error in told] == ["crashed"] * 2
 
 
+def test_a_row_at_which_others_kill_the_process_is_no_culprit(tmp_path: Path) -> None:
+    ledgers = [tmp_path / name for name in "ab"]
+    texts = ["a", *(f"once {ledger}" for ledger in ledgers)]
+    with IsolatedStage(Brittle()) as isolated:
+        for chosen in (texts[1:2], texts):
+            batch = pa.record_batch([pa.array(chosen, pa.string())], ["text"])
+            found, lost = isolated.apply(batch)
+            assert found is not None
+            assert found.column("length").to_pylist() == [len(text) for text in chosen]
+            assert lost == {}
+    assert all(ledger.exists() for ledger in ledgers)
+
+
+def test_a_batch_at_which_others_kill_the_process_is_not_cut(tmp_path: Path) -> None:
+    sizes: list[int] = []
+
+    class Counted(IsolatedStage):
+        def _exchange(self, batch: pa.RecordBatch) -> tuple[int, bytes]:
+            sizes.append(len(batch))
+            return super()._exchange(batch)
+
+    batch = pa.record_batch([pa.array(["a", f"once {tmp_path / 'x'}"], pa.string())], ["text"])
+    with Counted(Brittle()) as isolated:
+        isolated.apply(batch)
+    assert sizes == [2, 2]
+
+
 @settings(max_examples=5, deadline=None)
 @given(st.lists(st.sampled_from(["a", "bb", "raise"]), max_size=60))
 def test_isolated_is_the_stage_but_for_its_culprits(texts: list[str]) -> None:

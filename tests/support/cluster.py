@@ -17,6 +17,7 @@ import pyspark
 from pipeline.spark.java import java_home
 from support import ROOT
 from support.object_store import free_port
+from support.processes import end
 
 SPARK = Path(pyspark.__file__).parent
 QUICK = ("SPARK_SUBMIT_OPTS", "SPARK_LAUNCHER_OPTS")
@@ -55,20 +56,50 @@ class Cluster:
         self, job: str, *words: str, options: Sequence[str] = (), timeout: float = 300
     ) -> subprocess.CompletedProcess[str]:
         """Run one of the jobs to its end, by spark-submit in client mode."""
-        return subprocess.run(
+        started = self.start(ROOT / "jobs" / f"run_{job}.py", *words, options=options)
+        try:
+            printed, errors = started.communicate(timeout=timeout)
+        finally:
+            end(started)
+        return subprocess.CompletedProcess(started.args, started.returncode, printed, errors)
+
+    def start(
+        self, script: Path, *words: str, options: Sequence[str] = (), log: Path | None = None
+    ) -> subprocess.Popen[str]:
+        """Start a script by spark-submit in client mode, in a process group of its own.
+
+        What it tells goes to `log`, or else to pipes.
+        """
+        output = log.open("w") if log else subprocess.PIPE
+        return subprocess.Popen(
             [
                 str(SPARK / "bin" / "spark-submit"),
                 *("--master", self.url, "--conf", "spark.ui.enabled=false"),
                 *("--conf", "spark.log.level=ERROR", *options),
-                str(ROOT / "jobs" / f"run_{job}.py"),
+                str(script),
                 *words,
             ],
-            capture_output=True,
+            stdout=output,
+            stderr=output,
             text=True,
             cwd="/",
             env={**self.environment, "PYSPARK_PYTHON": str(self.python)},
-            timeout=timeout,
+            start_new_session=True,
         )
+
+    def of_checkout(self, **environment: str) -> "Cluster":
+        """The cluster for an application that runs this checkout in this Python.
+
+        `environment` is what its driver has beside.
+        """
+        given = {**self.environment, "PYTHONPATH": str(ROOT), **environment}
+        return Cluster(self.url, Path(sys.executable), given)
+
+
+def executor_environment(**environment: str) -> list[str]:
+    """Options of spark-submit by which executors have these variables."""
+    told = [f"spark.executorEnv.{name}={value}" for name, value in environment.items()]
+    return [word for setting in told for word in ("--conf", setting)]
 
 
 @contextlib.contextmanager

@@ -27,6 +27,13 @@ class Trap:
             word = line.decode().strip()
             if word in ("crash", "stuck"):
                 os.kill(os.getpid(), signal.SIGSEGV)
+            elif word == "killed" or word.startswith("once "):
+                # As if somebody else had killed the process, always or at the first time alone.
+                ledger = word[5:] if word != "killed" else os.devnull
+                if word == "killed" or not os.path.exists(ledger):
+                    open(ledger, "w").close()
+                    os.kill(os.getpid(), signal.SIGKILL)
+                yield Document(str(number), number, word)
             elif word == "hang":
                 while True:
                     pass

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from support.processes import called
+
 WINDOW = 2048
 """The server reads no longer requests."""
 
@@ -66,26 +68,7 @@ def serving(model: Path, log: Path) -> Iterator[VllmServer]:
         server.process.wait()
 
 
-def descendants(pid: int) -> list[int]:
-    """The processes that a process has started, and those that they have."""
-    listed = subprocess.run(
-        ["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True
-    ).stdout
-    parents = {int(child): int(parent) for child, parent in map(str.split, listed.splitlines())}
-    found = [pid]
-    for one in found:
-        found += [child for child, parent in parents.items() if parent == one]
-    return found[1:]
-
-
 def engine_of(pid: int, but: Sequence[int] = ()) -> int:
     """The process of vLLM's engine that another one has started."""
-    found = [child for child in descendants(pid) if child not in but and "Engine" in _name(child)]
+    found = [child for child in called("Engine", pid) if child not in but]
     return found[0]
-
-
-def _name(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
-    except OSError:
-        return ""
