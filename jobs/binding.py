@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -26,7 +25,7 @@ from jobs.parameters import (
 from jobs.settings import Key, nearest
 from jobs.stages import ngram_class, rater_class, stage_class
 from pipeline.stages.base import Stage
-from schemas.config import Segment, Source, StageEntry
+from schemas.config import StageEntry
 from schemas.errors import ConfigurationError, WinnowError
 from schemas.mixture import Mixture
 
@@ -37,10 +36,6 @@ if TYPE_CHECKING:
     from pipeline.select.quotas import Quota
     from pipeline.select.samplers import Sampler
     from pipeline.stages.edits import EditTexts
-
-
-EXTRACTORS = ("resiliparse",)
-"""What can take the main text out of HTML."""
 
 
 @dataclass(frozen=True)
@@ -75,41 +70,6 @@ class BoundMixture:
     quotas: "str | tuple[Quota, ...]" = "proportional"
     """As the mixture has them, or the lines of its file."""
     budget: int | None = None
-
-
-def check_source(source: Source, directory: Path) -> list[Problem]:
-    """Problems of a source's reader; its files are looked at elsewhere."""
-    problems: list[Problem] = []
-    formats = source_formats()
-    if source.format is not None and source.format not in formats:
-        text = f"no format '{source.format}'{nearest(source.format, formats)}"
-        problems.append((("format",), text))
-    if source.extractor not in (None, *EXTRACTORS):
-        text = f"no extractor '{source.extractor}'{nearest(str(source.extractor), EXTRACTORS)}"
-        problems.append((("extractor",), text))
-    if source.segment is not None:
-        problems.extend(_check_segment(source.segment, directory))
-    return problems
-
-
-def _check_segment(segment: Segment, directory: Path) -> list[Problem]:
-    path = resolve(segment.tokenizer, directory)
-    if not exists(path):
-        return [(("segment", "tokenizer"), missing(segment.tokenizer, path))]
-    from pipeline.io.tokenizer import load_tokenizer
-
-    try:
-        load_tokenizer(path)
-    except Exception as error:
-        return [(("segment", "tokenizer"), f"{path} can't be loaded: {error}")]
-    return []
-
-
-def source_formats() -> list[str]:
-    """The names of all source formats that are installed."""
-    from pipeline.io.formats import FORMATS
-
-    return sorted({*FORMATS, *(point.name for point in entry_points(group="winnow.sources"))})
 
 
 def bind_stage(

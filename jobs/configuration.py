@@ -11,18 +11,13 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pydantic import ValidationError
 
-from jobs.binding import (
-    BoundMixture,
-    BoundStage,
-    bind_mixture,
-    bind_stage,
-    check_source,
-)
+from jobs.binding import BoundMixture, BoundStage, bind_mixture, bind_stage
 from jobs.catalog import Column, document_columns, stage_columns
 from jobs.parameters import Problem, explain, resolve
 from jobs.rating_order import without_clusters
 from jobs.recipes import expand_recipes
 from jobs.settings import Key, Settings, read_settings
+from jobs.sources import check_source
 from schemas.config import FRAMES, Config
 from schemas.errors import ConfigurationError
 from schemas.reserved import RESERVED_KEYS

@@ -90,7 +90,7 @@ def test_the_first_configuration_has_every_key() -> None:
         (): shown,
         ("sources",): {key for source in shown["sources"] for key in source},
         ("sources", "columns"): shown["sources"][1]["columns"]["votes"],
-        ("sources", "segment"): shown["sources"][1]["segment"],
+        ("sources", "segment"): shown["sources"][0]["segment"],
         ("mixtures",): {key for mixture in shown["mixtures"] for key in mixture},
         ("mixtures", "write"): shown["mixtures"][0]["write"],
     }

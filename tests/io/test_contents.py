@@ -36,6 +36,7 @@ def found(folder: Path) -> dict[str, list[InputFile]]:
 
 def ingest(folder: Path) -> Workspace:
     workspace = Workspace(open_store(str(folder / "work")))
+    workspace.create()
     plan = make_plan(new_inputs(workspace.generations(), found(folder), OPTIONS), OPTIONS)
     number = claim(workspace, plan)
     assert number is not None

@@ -108,6 +108,7 @@ def test_what_no_token_covers_stays_with_the_segment_before(tmp_path: Path) -> N
 
 def run(folder: Path, file: Path, kind: str, options: ReadOptions, **more: Any) -> pa.Table:
     """The documents of one file, read into a workspace of its own."""
+    Workspace(open_store(str(folder))).create()
     stat = file.stat()
     source = InputFile("s", file.name, str(file), stat.st_size, str(stat.st_mtime_ns), kind)
     task = IngestTask(str(folder), 1, 0, (Unit(source, 0, -1),), options, 10**9)
@@ -238,6 +239,7 @@ def test_segments_of_a_document_with_much_beside_its_text_are_read_in_bounded_gr
 def ingest(folder: Path, options: ReadOptions, pattern: str = "in/*.jsonl") -> Workspace:
     """Read what is new of one source, as a run does."""
     workspace = Workspace(open_store(str(folder / "work")))
+    workspace.create()
     inputs = {"s": find_inputs("s", [str(folder / pattern)], None)}
     asked = IngestOptions(10**9, 0.5, accept_changes=False, read={"s": options})
     new = new_inputs(workspace.generations(), inputs, asked)

@@ -347,6 +347,11 @@ MISTAKES = [
         "segment: {tokenizer: shipped}\n    columns: {parent_id: parent}",
         "sources.books.columns.parent_id: the column 'parent_id' is given by Winnow itself",
     ),
+    (
+        "format: text",
+        "segment: {tokenizer: shipped}\n    columns: {kept: {key: k, type: ranges}}",
+        "sources.books.columns.kept: ranges are of a whole document's text",
+    ),
     # What later versions will have.
     (
         "- tokens: {}",
