@@ -5,13 +5,20 @@ import difflib
 import importlib
 import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import NoReturn
 
 from schemas.errors import ConfigurationError, WinnowError, redacted
 
-DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, WRONG, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+
+
+class _TerminatedError(KeyboardInterrupt):
+    """Whoever watches over the process asks it to end: it is left as an interrupt is."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -144,6 +151,8 @@ def run(words: Sequence[str]) -> int:
     """Run one command; the exit status. No traceback for what a user can cause."""
     arguments = parser().parse_args(words)
     tell = teller(arguments.log_format)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _end)
     try:
         name = arguments.command.replace("-", "_")
         module = importlib.import_module(f"jobs.commands.{name}")
@@ -152,6 +161,8 @@ def run(words: Sequence[str]) -> int:
         return tell(str(error), WRONG)
     except WinnowError as error:
         return tell(str(error), FAILED)
+    except _TerminatedError:
+        return tell("terminated; the same command goes on from here", TERMINATED)
     except KeyboardInterrupt:
         return tell("interrupted; the same command goes on from here", INTERRUPTED)
     except BrokenPipeError:
@@ -160,6 +171,10 @@ def run(words: Sequence[str]) -> int:
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
         return tell(f"{named}{error.strerror or error}", FAILED)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise _TerminatedError
 
 
 def teller(log_format: str) -> Callable[[str, int], int]:

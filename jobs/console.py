@@ -61,7 +61,7 @@ class Console:
     def advance(self, tasks: int, size: int) -> None:
         """So many tasks and bytes are done in all."""
         spent = max(time.monotonic() - self._began, 1e-3)
-        rate = f"{size / 1e6 / spent:.1f} MB/s"
+        rate = _rate(size / spent)
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=size, rate=rate)
         elif time.monotonic() - self._told > 10:
@@ -235,6 +235,13 @@ def _forecast(stage: str, found: Mapping[str, Any]) -> tuple[object, ...]:
     devices = None if found["gpu_hours"] is None else f"{found['gpu_hours']:.4f}"
     sampled = found["note"] or found["sampled"] or None
     return (stage, documents, found["tokens"], hours, devices, sampled)
+
+
+def _rate(speed: float) -> str:
+    """Bytes a second, in a unit in which they are no 0.0."""
+    if not speed:
+        return "?"
+    return f"{speed / 1e6:.1f} MB/s" if speed >= 1e5 else f"{speed / 1e3:.1f} kB/s"
 
 
 def _cell(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The README tells the truth: its commands, configurations, columns, keys and links are real."""
+"""README and documentation tell the truth: commands, configurations, columns, keys, links."""
 
 import argparse
 import json
@@ -21,6 +21,8 @@ from pipeline.stages.base import MapStage
 from schemas.config import FRAMES
 
 README = (ROOT / "README.md").read_text()
+CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
+PAGES = "".join([CONFIGURATION, README, (ROOT / "docs/tour.md").read_text()])
 COMMAND = re.compile(r"^(?:\$ )?(?:winnow|spark-submit .*?__main__\.py) ([^|#\n]*)", re.M)
 REQUIRED = {"dsir": {"target": ""}}
 CODE = re.compile(r"`([^`\n]+)`")
@@ -28,7 +30,7 @@ CODE = re.compile(r"`([^`\n]+)`")
 
 def blocks(language: str) -> list[str]:
     """The code blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.M | re.S)
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGES, re.M | re.S)
 
 
 def commands() -> list[str]:
@@ -53,7 +55,8 @@ def test_every_command_and_option_is_told() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The files that the README's configurations name."""
+    """The files that the configurations name."""
+    (tmp_path / "domains.csv").write_text(blocks("csv")[0])
     record = {"body": "A text.", "link": "https://example.org", "url": "https://example.org"}
     write_jsonl(tmp_path / "forum/2023/a.jsonl", [record])
     write_jsonl(tmp_path / "forum/2024/b.jsonl", [record])
@@ -80,8 +83,8 @@ def test_every_configuration_loads(folder: Path) -> None:
         shown = yaml.safe_load(content)
         path.write_text(content if "workspace" in shown else json.dumps({**whole, **shown}))
         bound = load_configuration(path, environment={"CORPORA": str(folder)})
-        assert len(bound.mixtures) == 2
-    assert parts
+        assert bound.mixtures
+    assert len(parts) >= 2
 
 
 def test_the_first_configuration_has_every_key() -> None:
@@ -100,16 +103,16 @@ def test_the_first_configuration_has_every_key() -> None:
 
 
 def test_every_stage_and_column_is_told() -> None:
-    told = {word for code in CODE.findall(README) for word in re.split(r"[\s=,]+", code)}
+    told = {word for code in CODE.findall(CONFIGURATION) for word in re.split(r"[\s=,]+", code)}
     for kind in STAGES:
-        assert f"| `{kind}` |" in README
+        assert f"| `{kind}` |" in CONFIGURATION
         if kind == "columns_from":
             continue
         stage = stage_class(kind)(**REQUIRED.get(kind, {}))
         assert set(stage.schema().names) <= told, kind
-        row = next(line for line in README.splitlines() if line.startswith(f"| `{kind}` |"))
+        row = next(line for line in CONFIGURATION.splitlines() if line.startswith(f"| `{kind}` |"))
         assert all(f"`{item.name}`" in row for item in fields(stage)), kind
-    table = README.partition("What `signals` measures")[2].partition("## What is promised")[0]
+    table = CONFIGURATION.partition("What `signals` measures")[2]
     measured = set(re.findall(r"`([a-z_0-9]+)`", "".join(re.findall(r"^\|([^|]*)\|", table, re.M))))
     signals = stage_class("signals")()
     assert isinstance(signals, MapStage)
@@ -118,7 +121,7 @@ def test_every_stage_and_column_is_told() -> None:
 
 def test_every_sampler_is_told() -> None:
     for method in SAMPLERS:
-        assert f"| `{method}` |" in README
+        assert f"| `{method}` |" in CONFIGURATION
 
 
 def test_every_link_leads_somewhere() -> None:

@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 from support import ROOT, command, contents, differing, make_corpus, run_json, winnow
 
+from jobs.record import last_record
 from pipeline.io.faults import POINTS
+from pipeline.io.store import open_store
 
 STEPS = [f"{point}.{when}" for point in POINTS for when in ("before", "after")]
 WORKER_POINTS = (
@@ -170,19 +172,26 @@ def test_two_runs_at_once(corpus: Path, undisturbed: Path, tmp_path: Path) -> No
     assert contents(work)
 
 
-def test_interrupted_it_says_so_and_goes_on(
+def test_interrupted_or_terminated_it_says_so_and_goes_on(
     corpus: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
     work = tmp_path / "work"
-    run = start(corpus, work)
-    assert run.stderr
-    errors = b""
-    while b"measure" not in errors:
-        errors += run.stderr.readline()
-    os.kill(run.pid, signal.SIGINT)
-    errors += run.communicate(timeout=60)[1]
-    assert run.returncode == 130
-    assert b"Traceback" not in errors, errors.decode()
-    assert errors.decode().endswith("interrupted; the same command goes on from here\n")
+    for end, said, status in (
+        (signal.SIGTERM, "terminated", 143),
+        (signal.SIGINT, "interrupted", 130),
+    ):
+        run = start(corpus, work)
+        assert run.stderr
+        errors = b""
+        while b"measure" not in errors:
+            errors += run.stderr.readline()
+        os.kill(run.pid, end)
+        errors += run.communicate(timeout=60)[1]
+        assert run.returncode == status
+        assert b"Traceback" not in errors, errors.decode()
+        assert errors.decode().endswith(f"{said}; the same command goes on from here\n")
+        record = last_record(open_store(str(work)))
+        assert record
+        assert record["outcome"] == "interrupted"
     run_json(str(corpus), "--set", f"workspace={work}")
     assert differing(work, undisturbed) == []

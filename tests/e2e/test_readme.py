@@ -1,4 +1,4 @@
-"""Every console block of the README is what its commands print, one after the other."""
+"""Console blocks of README and tour are what their commands print, one after the other."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support import ROOT
 
-README = ROOT / "README.md"
+PAGES = [ROOT / "README.md", ROOT / "docs/tour.md"]
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
 VARYING = re.compile(r"\b\d+\.\d\b|^  (?:documents|columns) +\d+ +[\d,]+$", re.M)
 """Times, and the sizes of folders in which paths or fingerprints, of libraries too, are packed."""
@@ -39,15 +39,17 @@ def comparable(block: str) -> str:
 @pytest.mark.slow
 def test_the_readme_shows_what_is_printed(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=lambda *_: ["work"])
-    text = README.read_text()
-    blocks = BLOCK.findall(text)
-    assert len(blocks) > 5
-    found = []
-    for block in blocks:
-        commands = [line for line in block.splitlines() if line.startswith("$ ")]
-        found.append("".join(f"{line}\n{printed(line[2:], tmp_path)}" for line in commands))
-    if pytestconfig.getoption("update_golden"):
-        replacements = iter(found)
-        README.write_text(BLOCK.sub(lambda _: f"```console\n{next(replacements)}```", text))
-    else:
-        assert [comparable(block) for block in found] == [comparable(block) for block in blocks]
+    for page in PAGES:
+        text = page.read_text()
+        blocks = BLOCK.findall(text)
+        assert blocks
+        found = []
+        for block in blocks:
+            commands = [line for line in block.splitlines() if line.startswith("$ ")]
+            found.append("".join(f"{line}\n{printed(line[2:], tmp_path)}" for line in commands))
+        if pytestconfig.getoption("update_golden"):
+            for old, new in zip(blocks, found, strict=True):
+                text = text.replace(f"```console\n{old}```", f"```console\n{new}```", 1)
+            page.write_text(text)
+        else:
+            assert [comparable(block) for block in found] == [comparable(b) for b in blocks]
