@@ -143,7 +143,7 @@ def _distinct(entries: tuple[_Entry, ...]) -> tuple[_Entry, ...]:
 
 
 def _mappable(sources: tuple[Source, ...]) -> tuple[Source, ...]:
-    fixed = {*DOCUMENTS.names, METADATA.name} - set(MAPPABLE)
+    fixed = {*DOCUMENTS.names, METADATA.name, "copy"} - set(MAPPABLE)  # mixtures have `copy`
     if any(source.segment for source in sources):
         fixed |= set(SEGMENTS.names)
     first: dict[str, tuple[str, str]] = {}

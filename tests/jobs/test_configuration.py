@@ -349,6 +349,11 @@ MISTAKES = [
     ),
     (
         "format: text",
+        "columns: {copy: n}",
+        "sources.books.columns.copy: the column 'copy' is given by Winnow itself",
+    ),
+    (
+        "format: text",
         "segment: {tokenizer: shipped}\n    columns: {kept: {key: k, type: ranges}}",
         "sources.books.columns.kept: ranges are of a whole document's text",
     ),
