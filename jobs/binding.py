@@ -23,7 +23,7 @@ from jobs.parameters import (
     resolve_files,
 )
 from jobs.settings import Key, nearest
-from jobs.stages import ngram_class, rater_class, stage_class
+from jobs.stages import rater_class, stage_class
 from pipeline.stages.base import Stage
 from schemas.config import StageEntry
 from schemas.errors import ConfigurationError, WinnowError
@@ -102,8 +102,6 @@ def bind_stage(
 
 def _class_of(entry: StageEntry) -> type[Stage]:
     """The class of a stage; that of `quality` is the one that its rater names."""
-    if entry.kind == "perplexity" and entry.parameters.get("engine") == "ngram":
-        return ngram_class()
     if entry.kind != "quality" or "rater" not in entry.parameters:
         return stage_class(entry.kind).suited(entry.parameters)
     rater = entry.parameters["rater"]

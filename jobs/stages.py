@@ -35,9 +35,6 @@ STAGES: Mapping[str, str] = MappingProxyType(
 )
 """The stages that come with Winnow: kind -> module:class."""
 
-NGRAM = "raters.ngram.stage:NgramPerplexity"
-"""The class of the stage `perplexity` with `engine: ngram`."""
-
 GROUP = "winnow.stages"
 """Entry points of this group add stages of other distributions, under the entry point's name."""
 
@@ -66,11 +63,6 @@ def rater_class(rater: str) -> type[Stage]:
     if found.kind != "quality":
         raise ConfigurationError(f"{place} is no rater: its kind is '{found.kind}'")
     return found
-
-
-def ngram_class() -> type[Stage]:
-    """The class of `perplexity` with an n-gram model."""
-    return _load("perplexity", NGRAM)
 
 
 def stage_class(kind: str) -> type[Stage]:

@@ -1,7 +1,7 @@
 """Perplexity by a causal language model."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import ClassVar
@@ -9,6 +9,7 @@ from typing import ClassVar
 import pyarrow as pa
 
 from pipeline.io.tokenizer import load_tokenizer
+from pipeline.stages.base import Stage
 from raters.base import Completion, Scored, Scoring
 from raters.model_stage import ModelStage
 from raters.perplexity_model import ModelFacts
@@ -39,6 +40,15 @@ class Perplexity(ModelStage):
     tokens_column: ClassVar[str] = "n_scored_tokens"
 
     max_tokens: int | None = None
+
+    @classmethod
+    def suited(cls, parameters: Mapping[str, object]) -> type[Stage]:
+        """An n-gram model is no language model with an engine: it has a class of its own."""
+        if parameters.get("engine") != "ngram":
+            return cls
+        from raters.ngram.stage import NgramPerplexity
+
+        return NgramPerplexity
 
     def schema(self) -> pa.Schema:
         """nll_per_token and nll_per_byte in nats, perplexity = exp(nll_per_token), and counts."""
