@@ -9,10 +9,10 @@ from pathlib import Path
 
 def descendants(pid: int) -> list[int]:
     """The processes that a process has started, and those that they have."""
-    listed = subprocess.run(
-        ["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True
-    ).stdout
-    parents = {int(child): int(parent) for child, parent in map(str.split, listed.splitlines())}
+    parents: dict[int, int] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it may end meanwhile
+            parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
     found = [pid]
     for one in found:
         found += [child for child, parent in parents.items() if parent == one]
