@@ -135,8 +135,11 @@ class PartReader:
         """
         try:
             self._source = store.open(path)
+            footer = pq.read_metadata(self._source)
+            self.names = frozenset(footer.schema.to_arrow_schema().names)
+            dictionaries = [name for name in encoded if name in self.names]
             self._file = pq.ParquetFile(
-                self._source, pre_buffer=False, read_dictionary=list(encoded)
+                self._source, metadata=footer, pre_buffer=False, read_dictionary=dictionaries
             )
         except FileNotFoundError as error:
             check_shared(store)
@@ -153,7 +156,6 @@ class PartReader:
             )
         self.groups = self._file.num_row_groups
         self.rows = self._file.metadata.num_rows
-        self.names = frozenset(self._file.schema_arrow.names)
 
     def __enter__(self) -> "PartReader":
         return self
