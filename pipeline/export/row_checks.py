@@ -15,9 +15,11 @@ from pipeline.export.parquet_rows import HuggingFace, ParquetRows
 from pipeline.export.samples import STRATUM
 from pipeline.export.shards import FIXED
 from pipeline.export.token_files import TokenFiles
+from pipeline.io.edits import AppliedEdits
 from pipeline.io.store import Store
 from pipeline.select.expressions import compile_predicate
 from pipeline.select.reading import Reading
+from schemas.tables import RANGES
 
 
 def check_file(store: Store, file: File) -> Iterator[tuple[str, str]]:
@@ -63,11 +65,13 @@ def check_rules(manifest: Mapping[str, Any], data: DataSet, batch: pa.RecordBatc
     """Whether each row may be in this data set, as far as its columns tell."""
     where = manifest["config"].get("where")
     whole = manifest["format"]["name"] in (ParquetRows.name, HuggingFace.name)
-    # Of an edited text the shard has other lengths than `where` has seen.
-    told = {"n_bytes", "n_tokens"} if "edits" in manifest else set()
+    # Of an edited text the shard has other lengths than `where` has seen, and no ranges.
+    ranges = AppliedEdits.of(manifest["edits"]).edits.columns if "edits" in manifest else ()
+    told = {"n_bytes", "n_tokens", *ranges} if "edits" in manifest else set()
     if where and whole:
         reading = _reading(manifest, batch.schema)
-        seen = compile_predicate(where, reading.catalogue, "where").columns
+        fields = {**{name: pa.field(name, RANGES) for name in ranges}, **reading.catalogue}
+        seen = compile_predicate(where, fields, "where").columns
         if not (told & set(seen) or reading.passes_where(batch).all()):
             yield f"holds documents that are not kept by where: {where}"
     if (
