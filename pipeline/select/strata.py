@@ -1,7 +1,6 @@
 """Strata: the groups that a budget is divided among."""
 
 import json
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,21 +16,21 @@ _FEW = 1 << 16
 
 def strata_of(batch: pa.RecordBatch, columns: Sequence[str]) -> tuple[Codes, list[str]]:
     """Each row's number in the list of the strata that are there."""
-    codes = np.zeros(len(batch), np.int64)
-    values: list[list[object]] = []
+    codes, most = np.zeros(len(batch), np.int64), 1
+    values: list[tuple[Codes, list[object]]] = []
     for name in columns:
         places, known = _encoded(batch.column(name))
-        values.append(known)
-        codes = codes * max(1, len(known)) + places
-    there, codes = _numbered(codes, math.prod(len(known) for known in values))
-    keys = []
-    for code in there.tolist():
-        found = []
-        for known in reversed(values):
-            code, at = divmod(code, max(1, len(known)))
-            found.append(known[at])
-        keys.append(json.dumps(found[::-1], ensure_ascii=False))
-    return codes, keys
+        values.append((places, known))
+        codes = codes * len(known) + places
+        most *= len(known)
+        if most > _FEW:
+            # Numbered column by column they never outgrow a word.
+            rows, codes = _numbered(codes, most)
+            most = len(rows)
+    rows, codes = _numbered(codes, most)
+    found = [[known[at] for at in places[rows].tolist()] for places, known in values]
+    keys = zip(*found, strict=True) if found else [()] * len(rows)
+    return codes, [json.dumps(key, ensure_ascii=False) for key in keys]
 
 
 def _encoded(column: pa.Array) -> tuple[Codes, list[object]]:
@@ -47,14 +46,16 @@ def _encoded(column: pa.Array) -> tuple[Codes, list[object]]:
 
 
 def _numbered(codes: Codes, most: int) -> tuple[Codes, Codes]:
-    """The codes that are there, and each row's place among them."""
+    """A row of each code that is there, and each row's place among these."""
     if most > _FEW:
-        there, places = np.unique(codes, return_inverse=True)
-        return there, places
-    there = np.flatnonzero(np.bincount(codes, minlength=most))
+        _, rows, places = np.unique(codes, return_index=True, return_inverse=True)
+        return rows, places
+    rows = np.full(most, -1)
+    rows[codes] = np.arange(len(codes))
+    there = np.flatnonzero(rows >= 0)
     places = np.zeros(most, np.int64)
     places[there] = np.arange(len(there))
-    return there, places[codes]
+    return rows[there], places[codes]
 
 
 def stratum_keys(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.Array:
