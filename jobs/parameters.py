@@ -150,7 +150,9 @@ def resolve(written: str, directory: Path) -> str:
 
 def exists(path: str) -> bool:
     """Whether a resolved path names something; URLs are only looked at when they are read."""
-    return path == SHIPPED or "://" in path or os.path.exists(path) or bool(glob(path))
+    if path == SHIPPED or "://" in path:
+        return True
+    return os.path.exists(path) or bool(glob(path, recursive=True))
 
 
 def missing(written: str, path: str) -> str:

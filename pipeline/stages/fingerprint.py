@@ -58,7 +58,7 @@ def digest_of(path: str) -> str:
         )
         return text_key(*(f"{os.path.relpath(name, path)} {digest_of(name)}" for name in names))
     if not os.path.isfile(path):
-        found = sorted(glob.glob(path))
+        found = sorted(glob.glob(path, recursive=True))
         names = [f"{os.path.basename(name)} {digest_of(name)}" for name in found]
         return text_key(*names) if names else f"named {path}"
     with open(path, "rb") as file:

@@ -130,3 +130,14 @@ def test_a_set_that_can_not_be_read_or_has_no_text_is_an_error(tmp_path: Path) -
     marks = write(tmp_path / "marks.jsonl", ["...", "!"])
     with pytest.raises(WinnowError, match=r"marks\.jsonl has no word"):
         DsirAgainst(target=marks, raw=marks).load()
+
+
+def test_the_fingerprint_holds_what_is_in_folders_below(tmp_path: Path) -> None:
+    deep = tmp_path / "sets/more/deep"
+    deep.mkdir(parents=True)
+    for folder in (deep.parent, deep):
+        (folder / "a.txt").write_text("one")
+    stage = Dsir(target=f"{tmp_path}/sets/**/*.txt")
+    before = fingerprint(stage)
+    (deep / "a.txt").write_text("another")
+    assert before != fingerprint(stage)
