@@ -38,7 +38,7 @@ def rule(values: Bytes, at: Int, end: Int, trie: Trie) -> tuple[Int, Int]:
         if unit & 0x800000FF != byte:
             break
         node ^= (unit >> 10) << ((unit & 512) >> 6)
-        if unit & 256:
+        if unit & 256 and node < len(trie):
             size, found = i + 1 - at, np.int64(trie[node]) & 0x7FFFFFFF
     return size, found
 
@@ -107,7 +107,7 @@ def write_line(
         size, place = rule(values, at, end, trie)
         if size:
             # A rule's characters end with 0.
-            while rules[place] != 0:
+            while place < len(rules) and rules[place] != 0:
                 n, after = put_byte(line, n, rules[place], after, prefix, strips)
                 place += 1
             at += size

@@ -46,9 +46,13 @@ def _stand_in_cache(function: FunctionType) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write((files(package) / path.name).read_bytes())
         # The first one stays: with another one's time, what is compiled already would not count.
-        with contextlib.suppress(FileExistsError):
-            os.link(aside, path)
-        os.unlink(aside)
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.link(aside, path)
+            os.unlink(aside)
+        except OSError:
+            # The file system has no hard links.
+            os.replace(aside, path)
     function.__code__ = function.__code__.replace(co_filename=str(path))
 
 
@@ -57,9 +61,10 @@ def cache_folder() -> Path:
     """Where this user can write: NUMBA_CACHE_DIR, the user's cache or the temporary folder.
 
     The name carries a digest of the sources, because numba looks only at the time of the file that
-    a kernel stands in and not at the kernels and constants that it is made of.
+    a kernel stands in and not at the kernels and constants that it is made of; and numba's version
+    with it, as two that share a home would write over each other's code.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(numba.__version__.encode())
     for file in sorted(files("pipeline.text").iterdir(), key=lambda file: file.name):
         if file.name.endswith(".py"):
             digest.update(file.read_bytes())

@@ -1,6 +1,7 @@
 """Perplexity by an n-gram model, as in CCNet (Wenzek et al. 2020, arXiv 1911.00359)."""
 
 import math
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -68,8 +69,10 @@ class NgramPerplexity(MapStage):
         return tokenizer_file(value)
 
     def versions(self) -> dict[str, str]:
-        """Of what makes the pieces, and of KenLM where it reads the model."""
+        """Of what normalises, of what makes the pieces, and of KenLM where it reads the model."""
         found = {} if self.tokenizer is None else {"tokenizers": version("tokenizers")}
+        if self.normalisation == "ccnet":
+            found["unicode"] = unicodedata.unidata_version
         try:
             return {**found, **({"kenlm": version("kenlm")} if is_binary(self.model) else {})}
         except PackageNotFoundError:

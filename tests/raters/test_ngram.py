@@ -210,6 +210,18 @@ def test_what_decides_the_values_is_in_the_fingerprint(arpa: Path) -> None:
     assert fingerprint(NgramPerplexity(model=str(copy))) == told[0]
 
 
+def test_the_tables_that_normalise_are_in_the_fingerprint(
+    arpa: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = [NgramPerplexity(model=str(arpa), normalisation=how) for how in ("ccnet", "none")]
+    before = [fingerprint(stage) for stage in stages]
+    monkeypatch.setattr("unicodedata.unidata_version", "0.0.0")
+    assert [fingerprint(stage) == told for stage, told in zip(stages, before, strict=True)] == [
+        False,
+        True,
+    ]
+
+
 def field(number: int, value: bytes | int | float) -> bytes:
     """A field of a message of Protocol Buffers."""
     if isinstance(value, float):

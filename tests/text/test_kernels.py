@@ -71,3 +71,13 @@ def test_without_a_home_to_write_in_the_temporary_folder_is_taken(tmp_path: Path
 def test_a_home_that_is_not_known_is_not_made_up(tmp_path: Path) -> None:
     folder, _ = finish(start(HOME=Path("~"), TMPDIR=tmp_path))
     assert folder.parent == tmp_path / f"winnow-{os.getuid()}"
+
+
+def test_a_file_system_without_hard_links_does(tmp_path: Path) -> None:
+    refuse = "import os\n\ndef link(*_): raise PermissionError(1, 'none')\n\nos.link = link\n"
+    (tmp_path / "sitecustomize.py").write_text(refuse)
+    environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", CODE]
+    subprocess.run(command, env={**os.environ, **environment}, check=True, cwd="/")
+    assert not [*tmp_path.glob("winnow-kernels-*/sources/*/tmp*")]
+    assert [*tmp_path.glob("winnow-kernels-*/sources/pipeline.text/hashing.py")]

@@ -103,3 +103,10 @@ def test_batches_do_not_matter() -> None:
     texts = ["ab ba", "aba é\nab", "☃ab", "ab ba"]
     apart = [cut_texts(pieces(), [text])[0] for text in texts]
     assert cut_texts(pieces(), texts) == apart
+
+
+def test_a_rule_that_points_behind_its_table_writes_nothing() -> None:
+    trie = np.zeros(256, "<u4")
+    trie[ord("a")], trie[ord("a") ^ 1] = ord("a") | 256 | 1 << 10, 1 << 20
+    charsmap = len(trie.tobytes()).to_bytes(4, "little") + trie.tobytes() + b"x\0"
+    assert cut_texts(pieces(charsmap), ["ab"]) == [f"{SPACE} b "]
