@@ -24,6 +24,8 @@ _UNSEEN = -100.0
 """log10 p of unknown words where the model has no <unk>, as in KenLM."""
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
 _ARRAYS = ("words", "ngrams", "unigrams")
+_LAYOUT = 1
+"""Goes up when what is kept of a file has another form."""
 
 _WRONG: Mapping[int, str] = {
     arpa.CUT: "the file ends in the middle; it was not copied whole",
@@ -188,7 +190,7 @@ def load_arpa(path: str) -> NgramModel:
     A file is known by its path, size and time; all processes map the same memory.
     """
     told = os.stat(path)
-    name = f"{os.path.realpath(path)} {told.st_size} {told.st_mtime_ns} {told.st_ino}"
+    name = f"{_LAYOUT} {os.path.realpath(path)} {told.st_size} {told.st_mtime_ns} {told.st_ino}"
     folder = cache_folder() / "ngrams" / hashlib.sha256(name.encode()).hexdigest()[:24]
     if not folder.exists():
         warm(f"ngrams {folder}", lambda: None if folder.exists() else _keep(path, folder))
@@ -197,8 +199,11 @@ def load_arpa(path: str) -> NgramModel:
 
 def _keep(path: str, folder: Path) -> None:
     model = read_arpa(path)
-    folder.parent.mkdir(exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=folder.parent))
+    try:
+        folder.parent.mkdir(exist_ok=True)
+        aside = Path(tempfile.mkdtemp(dir=folder.parent))
+    except OSError:
+        return
     try:
         for name in _ARRAYS:
             np.save(aside / f"{name}.npy", getattr(model, name))
