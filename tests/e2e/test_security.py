@@ -121,6 +121,7 @@ def run(configuration: Path, *words: str) -> subprocess.CompletedProcess[str]:
         env={
             **os.environ,
             "PYTHONPATH": f"{place / 'watch'}:{ROOT}",
+            "PYTHONDONTWRITEBYTECODE": "1",  # it would be a file of the watch itself
             "WATCHED": str(place / "watched"),
             "AWS_SECRET_ACCESS_KEY": KEY,
             "HF_TOKEN": KEY,
