@@ -140,7 +140,7 @@ def start(corpus: Path, work: Path) -> subprocess.Popen[bytes]:
 def random_moments() -> Iterator[float]:
     """Moments to kill at, until the time is up."""
     chance = random.Random(time.time_ns())
-    end = time.monotonic() + float(os.environ.get("WINNOW_KILL_SECONDS", "60"))
+    end = time.monotonic() + float(os.environ.get("WINNOW_KILL_SECONDS", "25"))
     while time.monotonic() < end:
         yield chance.uniform(1, 15)
 

@@ -33,6 +33,7 @@ def test_ingest_survives_records_that_its_reader_does_not(
     read = {"s": ReadOptions(record_seconds=1.0)}
     options = IngestOptions(2000, 0.5, accept_changes=False, read=read)
     workspace = Workspace(open_store(str(tmp_path / "work")))
+    workspace.create()
     figures = ingest(workspace, inputs, options, lambda: spark, Silent()).sources["s"]
     assert figures.rejects == {"crashed": 2, "timeout": 1}
     assert (figures.records, figures.documents) == (61, 58)
