@@ -37,10 +37,13 @@ def break_class(character: str) -> str:
 def segments(text: str) -> list[str]:
     """UAX 29's rules WB1 to WB999, read off the annex."""
     kinds = [break_class(c) for c in text]
-    found = text[:1]
+    found = [text[:1]] if text else []
     for at in range(1, len(text)):
-        found += ("" if _joined(text, kinds, at) else "\0") + text[at]
-    return found.split("\0") if found else []
+        if _joined(text, kinds, at):
+            found[-1] += text[at]
+        else:
+            found.append(text[at])
+    return found
 
 
 def _joined(text: str, kinds: list[str], at: int) -> bool:
