@@ -15,7 +15,7 @@ KINDS = ("driver", "jvm", "worker")
 _INTERVAL = 0.1
 
 
-def _children() -> dict[int, list[int]]:
+def children_by_parent() -> dict[int, list[int]]:
     """The living processes by their parent."""
     found: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
@@ -49,26 +49,25 @@ def _is_java(process: int) -> bool:
     return words[0].endswith(b"java") and b"org.apache.spark.deploy.SparkSubmit" in words
 
 
-def _peak(process: int) -> int:
-    """The most memory that the process has held so far, in bytes; 0 where it is gone."""
+def _figure(process: int, file: str, label: str) -> int:
+    """What a file of the process in /proc says under a label, in bytes; 0 where it is gone."""
     try:
-        for line in Path("/proc", str(process), "status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
+        for line in Path("/proc", str(process), file).read_text().splitlines():
+            if line.startswith(label):
                 return int(line.split()[1]) * 1024
     except (FileNotFoundError, ProcessLookupError):
         pass
     return 0
+
+
+def _peak(process: int) -> int:
+    """The most memory that the process has held so far."""
+    return _figure(process, "status", "VmHWM:")
 
 
 def _shared(process: int) -> int:
-    """What the process holds now, in bytes, of shared pages its part; 0 where it is gone."""
-    try:
-        for line in Path("/proc", str(process), "smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
-    except (FileNotFoundError, ProcessLookupError):
-        pass
-    return 0
+    """What the process holds now, of shared pages its part."""
+    return _figure(process, "smaps_rollup", "Pss:")
 
 
 def _processor(process: int) -> float:
@@ -97,7 +96,7 @@ class Peaks:
     def look(self, root: int) -> None:
         """Take in what the processes below `root` hold now and have held at most."""
         python = 0
-        for process, kind in _below(root, "driver", _children()):
+        for process, kind in _below(root, "driver", children_by_parent()):
             python += _shared(process) if kind in ("driver", "worker") else 0
             self.seconds[process] = max(self.seconds.get(process, 0.0), _processor(process))
             if kind in self.bytes:

@@ -14,6 +14,18 @@ from raters.base import Completion, Scored, Scoring
 from raters.model_stage import ModelStage
 from raters.perplexity_model import ModelFacts
 
+COLUMNS = pa.schema(
+    [
+        pa.field("nll_per_token", pa.float64()),
+        pa.field("nll_per_byte", pa.float64()),
+        pa.field("perplexity", pa.float64()),
+        pa.field("n_scored_tokens", pa.int64()),
+        pa.field("perplexity_windows", pa.int64()),
+        pa.field("perplexity_truncated", pa.bool_()),
+    ]
+)
+"""What every model's perplexity is told in."""
+
 
 @dataclass(frozen=True)
 class Encoded:
@@ -52,16 +64,7 @@ class Perplexity(ModelStage):
 
     def schema(self) -> pa.Schema:
         """nll_per_token and nll_per_byte in nats, perplexity = exp(nll_per_token), and counts."""
-        return pa.schema(
-            [
-                pa.field("nll_per_token", pa.float64()),
-                pa.field("nll_per_byte", pa.float64()),
-                pa.field("perplexity", pa.float64()),
-                pa.field("n_scored_tokens", pa.int64()),
-                pa.field("perplexity_windows", pa.int64()),
-                pa.field("perplexity_truncated", pa.bool_()),
-            ]
-        )
+        return COLUMNS
 
     def check(self) -> None:
         """The packages must be there, and the model must be one that can be scored with."""

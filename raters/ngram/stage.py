@@ -21,6 +21,7 @@ from pipeline.text.decoding import frozen
 from raters.ngram.kenlm_file import is_binary
 from raters.ngram.pieces import load_cutter
 from raters.ngram.reader import open_reader
+from raters.perplexity import COLUMNS
 from schemas.errors import WinnowError
 
 _MANY = 0.5
@@ -52,17 +53,7 @@ class NgramPerplexity(MapStage):
 
     def schema(self) -> pa.Schema:
         """As other engines have them; windows are sentences, and unknown tokens are counted."""
-        return pa.schema(
-            [
-                pa.field("nll_per_token", pa.float64()),
-                pa.field("nll_per_byte", pa.float64()),
-                pa.field("perplexity", pa.float64()),
-                pa.field("n_scored_tokens", pa.int64()),
-                pa.field("perplexity_windows", pa.int64()),
-                pa.field("perplexity_truncated", pa.bool_()),
-                pa.field("perplexity_unknown_tokens", pa.int64()),
-            ]
-        )
+        return COLUMNS.append(pa.field("perplexity_unknown_tokens", pa.int64()))
 
     def file_of(self, value: str) -> str:
         """A tokenizer's file in its directory."""

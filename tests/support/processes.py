@@ -6,16 +6,14 @@ import signal
 import subprocess
 from pathlib import Path
 
+from benchmarks.processes import children_by_parent
+
 
 def descendants(pid: int) -> list[int]:
     """The processes that a process has started, and those that they have."""
-    parents: dict[int, int] = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it may end meanwhile
-            parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
-    found = [pid]
+    children, found = children_by_parent(), [pid]
     for one in found:
-        found += [child for child, parent in parents.items() if parent == one]
+        found += children.get(one, ())
     return found[1:]
 
 
